@@ -1,0 +1,46 @@
+// What resolvers get: the services of the process, and for each request its own loaders and its own view of the
+// active model, so that one answer never mixes two models.
+
+import { AppError } from '../errors.js';
+import type { Logger } from '../log.js';
+import type { Recommender } from '../scoring/recommender.js';
+import { findActiveModel } from '../store/models.js';
+import type { Model } from '../store/prisma/client.js';
+import type { TrainingQueue } from '../store/queue.js';
+import type { Store } from '../store/store.js';
+import { createLoaders, type Loaders } from './loaders.js';
+
+export interface Services {
+  store: Store;
+  recommender: Recommender;
+  queue: TrainingQueue;
+  log: Logger;
+  /** Recorded with the runs that are started here. */
+  codeVersion: string;
+}
+
+export interface Context extends Services {
+  loaders: Loaders;
+  /** null before any model was promoted. */
+  findActiveModel(): Promise<Model | null>;
+  /** @throws AppError NO_ACTIVE_MODEL */
+  getActiveModel(): Promise<Model>;
+}
+
+export function createContext(services: Services): Context {
+  let active: Promise<Model | null> | null = null;
+  const findActive = () => {
+    active ??= findActiveModel(services.store);
+    return active;
+  };
+  return {
+    ...services,
+    loaders: createLoaders(services.store, services.recommender),
+    findActiveModel: findActive,
+    async getActiveModel() {
+      const model = await findActive();
+      if (!model) throw new AppError('NO_ACTIVE_MODEL', 'no model has been promoted yet');
+      return model;
+    },
+  };
+}

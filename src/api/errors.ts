@@ -1,0 +1,38 @@
+// What a client sees of an error: an AppError with its code and hint, a GraphQL error as it is, anything else only
+// as "Internal error", with the cause in the log.
+
+import { unwrapResolverError } from '@apollo/server/errors';
+import type { GraphQLFormattedError } from 'graphql';
+import { AppError } from '../errors.js';
+import type { Logger } from '../log.js';
+
+/** PostgreSQL refuses a value that does not fit its type: only a forged cursor can hold one. */
+const BAD_VALUE_STATES = new Set(['22P02', '22003', '22007', '22008']);
+
+export function createErrorFormatter(log: Logger) {
+  return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
+    const cause = unwrapResolverError(error);
+    if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code, cause.hint);
+    if (BAD_VALUE_STATES.has((cause as { code?: string }).code ?? '')) {
+      return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR', new AppError('BAD_CURSOR', '').hint);
+    }
+    if (formatted.extensions?.code !== 'INTERNAL_SERVER_ERROR') return formatted;
+    log.error({ err: cause, path: formatted.path }, 'a resolver failed');
+    return withCode(
+      formatted,
+      'Internal error',
+      'INTERNAL',
+      'Try again; the log of the server has the cause.',
+    );
+  };
+}
+
+function withCode(
+  formatted: GraphQLFormattedError,
+  message: string,
+  code: string,
+  hint: string,
+): GraphQLFormattedError {
+  const { locations, path } = formatted;
+  return { message, locations, path, extensions: { code, hint } };
+}

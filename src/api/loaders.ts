@@ -1,0 +1,114 @@
+// One loader for each relation, made anew for each request: whatever a query asks for, a relation costs one statement
+// for all its parents, not one for each.
+
+import DataLoader from 'dataloader';
+import type {
+  RecommendationRequest,
+  Recommender,
+  ScoredPair,
+  Subject,
+  Suggestion,
+} from '../scoring/recommender.js';
+import { findEpochs, findEvaluations, findModelsOfRuns } from '../store/evaluations.js';
+import { findMovies, moviesByIndex } from '../store/movies.js';
+import {
+  findRatings,
+  type RatingOrder,
+  type RatingPage,
+  ratingPagesOfMovies,
+  ratingPagesOfUsers,
+} from '../store/ratings.js';
+import type { Store } from '../store/store.js';
+import { findUsers } from '../store/users.js';
+
+interface PageKey {
+  parentId: number;
+  order: RatingOrder | 'USER_ID';
+  first: number;
+  after: string[] | null;
+}
+
+interface PairKey {
+  modelId: number;
+  user: Subject;
+  movie: Subject;
+}
+
+interface SuggestionKey {
+  modelId: number;
+  request: RecommendationRequest;
+}
+
+export type Loaders = ReturnType<typeof createLoaders>;
+
+export function createLoaders(store: Store, recommender: Recommender) {
+  return {
+    user: new DataLoader((ids: readonly number[]) => findUsers(store, ids)),
+    movie: new DataLoader((ids: readonly number[]) => findMovies(store, ids)),
+    movieByIndex: new DataLoader((indices: readonly number[]) => moviesByIndex(store, indices)),
+    rating: new DataLoader(
+      (pairs: readonly { userId: number; movieId: number }[]) => findRatings(store, pairs),
+      {
+        cacheKeyFn: ({ userId, movieId }) => `${userId}:${movieId}`,
+      },
+    ),
+    ratingsOfUser: pageLoader((ids, { order, first, after }) =>
+      ratingPagesOfUsers(store, ids, order as RatingOrder, first, after),
+    ),
+    ratingsOfMovie: pageLoader((ids, { first, after }) => ratingPagesOfMovies(store, ids, first, after)),
+    epochs: new DataLoader((runIds: readonly number[]) => findEpochs(store, runIds)),
+    evaluation: new DataLoader((runIds: readonly number[]) => findEvaluations(store, runIds)),
+    modelOfRun: new DataLoader((runIds: readonly number[]) => findModelsOfRuns(store, runIds)),
+    prediction: new DataLoader<PairKey, ScoredPair, object>((keys) =>
+      inGroups(
+        keys,
+        ({ modelId }) => modelId,
+        (pairs) => recommender.predict(pairs[0].modelId, pairs),
+      ),
+    ),
+    suggestions: new DataLoader<SuggestionKey, Suggestion[], object>((keys) =>
+      inGroups(
+        keys,
+        ({ modelId }) => modelId,
+        (group) =>
+          recommender.recommend(
+            group[0].modelId,
+            group.map(({ request }) => request),
+          ),
+      ),
+    ),
+  };
+}
+
+/** Pages with the same arguments are fetched together. */
+function pageLoader(fetch: (parentIds: number[], page: PageKey) => Promise<RatingPage[]>) {
+  const argumentsOf = ({ order, first, after }: PageKey) => JSON.stringify([order, first, after]);
+  return new DataLoader<PageKey, RatingPage, string>(
+    (keys) =>
+      inGroups(keys, argumentsOf, (group) =>
+        fetch(
+          group.map(({ parentId }) => parentId),
+          group[0],
+        ),
+      ),
+    { cacheKeyFn: (key) => `${key.parentId} ${argumentsOf(key)}` },
+  );
+}
+
+/** Calls `fetch` once for each group of keys; gives the results in the order of the keys. */
+async function inGroups<K, V>(
+  keys: readonly K[],
+  groupOf: (key: K) => unknown,
+  fetch: (group: K[]) => Promise<V[]>,
+): Promise<V[]> {
+  const groups = new Map<unknown, K[]>();
+  for (const key of keys) groups.set(groupOf(key), [...(groups.get(groupOf(key)) ?? []), key]);
+  const results = new Map<K, V>();
+  await Promise.all(
+    [...groups.values()].map(async (group) => {
+      const values = await fetch(group);
+      for (const [i, key] of group.entries()) results.set(key, values[i]);
+    }),
+  );
+  return keys.map((key) => results.get(key)!);
+}

@@ -1,0 +1,128 @@
+// Relay connections with keyset cursors. A cursor names its list and order, so that one of another list is refused
+// instead of answered wrongly. Pages are fetched with one row more than asked for, which tells whether there is a next.
+
+import { ClassType, Field, Int, ObjectType } from 'type-graphql';
+import { AppError } from '../errors.js';
+
+export const PAGE_MAX = 100;
+
+@ObjectType({ description: 'Where a page lies in its list.', simpleResolvers: true })
+export class PageInfo {
+  @Field({ description: 'Whether rows follow this page.' })
+  hasNextPage!: boolean;
+
+  @Field({ description: 'Whether this page was asked for with `after`.' })
+  hasPreviousPage!: boolean;
+
+  @Field(() => String, { nullable: true, description: 'Cursor of the first row; null on an empty page.' })
+  startCursor!: string | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Cursor of the last row: pass it as `after` for the next page.',
+  })
+  endCursor!: string | null;
+}
+
+export interface Connection<T> {
+  edges: { cursor: string; node: T }[];
+  nodes: T[];
+  pageInfo: PageInfo;
+  /** Counted only when it is asked for. */
+  totalCount?: () => number | Promise<number>;
+}
+
+/** The GraphQL types `<name>Connection` and `<name>Edge`. Called once for each name. */
+export function connectionType<T extends object>(
+  name: string,
+  nodeType: ClassType<T>,
+): ClassType<Connection<T>> {
+  @ObjectType(`${name}Edge`, {
+    description: `One ${name} in a page, with its cursor.`,
+    simpleResolvers: true,
+  })
+  class Edge {
+    @Field({ description: 'Opaque; valid for the same list and order.' })
+    cursor!: string;
+
+    @Field(() => nodeType)
+    node!: T;
+  }
+
+  @ObjectType(`${name}Connection`, { description: `A page of ${name}s.`, simpleResolvers: true })
+  class PageOf {
+    @Field(() => [Edge])
+    edges!: Edge[];
+
+    @Field(() => [nodeType], { description: 'The same rows without cursors.' })
+    nodes!: T[];
+
+    @Field(() => PageInfo)
+    pageInfo!: PageInfo;
+
+    @Field(() => Int, {
+      nullable: true,
+      description: 'Rows in the whole list; null where counting is not cheap.',
+    })
+    totalCount?: () => number | Promise<number>;
+  }
+  return PageOf;
+}
+
+/** @throws AppError BAD_INPUT unless 1 ≤ first ≤ 100 */
+export function checkFirst(first: number): void {
+  if (first >= 1 && first <= PAGE_MAX) return;
+  throw new AppError('BAD_INPUT', `first is ${first}: expected 1 to ${PAGE_MAX}`);
+}
+
+/** rows: up to first + 1 of them. */
+export function toConnection<T>(
+  rows: readonly T[],
+  first: number,
+  after: string | null | undefined,
+  cursorOf: (row: T) => string,
+  totalCount?: Connection<T>['totalCount'],
+): Connection<T> {
+  const nodes = rows.slice(0, first);
+  const edges = nodes.map((node) => ({ cursor: cursorOf(node), node }));
+  const pageInfo = {
+    hasNextPage: rows.length > first,
+    hasPreviousPage: Boolean(after),
+    startCursor: edges.at(0)?.cursor ?? null,
+    endCursor: edges.at(-1)?.cursor ?? null,
+  };
+  return { edges, nodes, pageInfo, totalCount };
+}
+
+export function encodeCursor(list: string, key: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify([list, ...key])).toString('base64url');
+}
+
+/** null for no cursor. @throws AppError BAD_CURSOR when it belongs to another list, or to none */
+export function decodeCursor(
+  list: string,
+  cursor: string | null | undefined,
+  length: number,
+): string[] | null {
+  if (!cursor) return null;
+  const parts = parseJson(Buffer.from(cursor, 'base64url').toString('utf8'));
+  if (Array.isArray(parts) && parts[0] === list && parts.length === length + 1)
+    return parts.slice(1).map(String);
+  throw new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
+}
+
+/** As decodeCursor, for lists ordered by one whole number. */
+export function decodeNumberCursor(list: string, cursor: string | null | undefined): number | null {
+  const key = decodeCursor(list, cursor, 1);
+  if (!key) return null;
+  if (/^\d{1,10}$/.test(key[0])) return Number(key[0]);
+  throw new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

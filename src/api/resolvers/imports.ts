@@ -1,0 +1,43 @@
+// Imports and what they rejected.
+
+import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { listImports, pageOfRejects } from '../../store/importRecord.js';
+import type { Context } from '../context.js';
+import {
+  type Connection,
+  checkFirst,
+  decodeCursor,
+  decodeNumberCursor,
+  encodeCursor,
+  toConnection,
+} from '../paging.js';
+import { toImport } from '../types/fromRows.js';
+import { Import, ImportConnection, type ImportReject, ImportRejectConnection } from '../types/imports.js';
+
+@Resolver(() => Import)
+export class ImportResolver {
+  @Query(() => ImportConnection, { description: 'Newest first.' })
+  async imports(
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<Import>> {
+    checkFirst(first);
+    const rows = await listImports(store, first + 1, decodeNumberCursor('imports', after));
+    return toConnection(rows.map(toImport), first, after, ({ key }) => encodeCursor('imports', [key]));
+  }
+
+  @FieldResolver(() => ImportRejectConnection, {
+    description: 'The lines that could not be read, in file order.',
+  })
+  async rejects(
+    @Root() parent: Import,
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<ImportReject>> {
+    checkFirst(first);
+    const rows = await pageOfRejects(store, parent.key, first + 1, decodeCursor('rejects', after, 2));
+    return toConnection(rows, first, after, (row) => encodeCursor('rejects', row.key));
+  }
+}

@@ -1,0 +1,120 @@
+// Movies and ratings: root fields and relations.
+
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import {
+  countMovies,
+  MOVIE_ORDERS,
+  type MovieOrder,
+  type MovieRow,
+  pageOfMovies,
+} from '../../store/movies.js';
+import type { RatingRow } from '../../store/ratings.js';
+import type { UserRow } from '../../store/users.js';
+import type { Context } from '../context.js';
+import { toNodeId } from '../ids.js';
+import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
+import { predictedRatingOf } from '../predictions.js';
+import {
+  Movie,
+  MovieConnection,
+  MovieFilter,
+  MovieOrderEnum,
+  Rating,
+  RatingConnection,
+  User,
+} from '../types/catalogue.js';
+import { PredictedRating } from '../types/predictions.js';
+
+@Resolver(() => Movie)
+export class MovieResolver {
+  @Query(() => Movie, { nullable: true, description: 'null when there is no such movie.' })
+  movie(@Arg('movieId', () => Int) movieId: number, @Ctx() { loaders }: Context): Promise<MovieRow | null> {
+    return loaders.movie.load(movieId);
+  }
+
+  @Query(() => MovieConnection, { description: 'The movies that pass the filter.' })
+  async movies(
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('filter', () => MovieFilter, { nullable: true }) filter: MovieFilter | null,
+    @Arg('orderBy', () => MovieOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' }) order: MovieOrder,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<MovieRow>> {
+    checkFirst(first);
+    const list = `movies:${order}`;
+    const key = decodeCursor(list, after, MOVIE_ORDERS[order].length);
+    const rows = await pageOfMovies(store, filter ?? {}, order, first + 1, key);
+    return toConnection(
+      rows,
+      first,
+      after,
+      (row) => encodeCursor(list, row.key),
+      () => countMovies(store, filter ?? {}),
+    );
+  }
+
+  @Query(() => [Movie], { description: 'The movies with the most ratings, most first.' })
+  popularMovies(
+    @Arg('first', () => Int, { description: 'How many, 1 to 100.' }) first: number,
+    @Arg('filter', () => MovieFilter, { nullable: true }) filter: MovieFilter | null,
+    @Ctx() { store }: Context,
+  ): Promise<MovieRow[]> {
+    checkFirst(first);
+    return pageOfMovies(store, filter ?? {}, 'RATING_COUNT_DESC', first, null);
+  }
+
+  @FieldResolver(() => ID)
+  id(@Root() movie: MovieRow): string {
+    return toNodeId('Movie', movie.movieId);
+  }
+
+  @FieldResolver(() => RatingConnection, { description: 'Its ratings, by userId.' })
+  async ratings(
+    @Root() movie: MovieRow,
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Ctx() { loaders }: Context,
+  ): Promise<Connection<RatingRow>> {
+    checkFirst(first);
+    const list = 'ratings:movie';
+    const key = {
+      parentId: movie.movieId,
+      order: 'USER_ID',
+      first: first + 1,
+      after: decodeCursor(list, after, 1),
+    } as const;
+    const rows = await loaders.ratingsOfMovie.load(key);
+    return toConnection(
+      rows,
+      first,
+      after,
+      (row) => encodeCursor(list, row.key),
+      () => movie.ratingCount,
+    );
+  }
+
+  @FieldResolver(() => PredictedRating, {
+    nullable: true,
+    description: 'By the active model; a user whom the store does not know gets a fallback.',
+  })
+  async predictedRating(
+    @Root() movie: MovieRow,
+    @Arg('userId', () => Int) userId: number,
+    @Ctx() context: Context,
+  ): Promise<PredictedRating | null> {
+    return predictedRatingOf(context, await context.getActiveModel(), userId, movie.movieId);
+  }
+}
+
+@Resolver(() => Rating)
+export class RatingResolver {
+  @FieldResolver(() => User)
+  user(@Root() rating: RatingRow, @Ctx() { loaders }: Context): Promise<UserRow | null> {
+    return loaders.user.load(rating.userId);
+  }
+
+  @FieldResolver(() => Movie)
+  movie(@Root() rating: RatingRow, @Ctx() { loaders }: Context): Promise<MovieRow | null> {
+    return loaders.movie.load(rating.movieId);
+  }
+}

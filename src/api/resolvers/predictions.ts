@@ -1,0 +1,42 @@
+// Predicted ratings: the root field and what the store knows beside a prediction.
+
+import { Arg, Ctx, FieldResolver, Float, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { getModel } from '../../store/models.js';
+import type { Context } from '../context.js';
+import { toKey } from '../ids.js';
+import { predictedRatingOf } from '../predictions.js';
+import { PredictedRating } from '../types/predictions.js';
+
+@Resolver(() => PredictedRating)
+export class PredictedRatingResolver {
+  @Query(() => PredictedRating, {
+    nullable: true,
+    description:
+      'null when there is no such movie. A user or movie that the model has never seen gets an answer marked FALLBACK.',
+  })
+  async predictedRating(
+    @Arg('userId', () => Int) userId: number,
+    @Arg('movieId', () => Int) movieId: number,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The active model if absent.' }) modelId:
+      | string
+      | null,
+    @Ctx() context: Context,
+  ): Promise<PredictedRating | null> {
+    const model = modelId
+      ? await getModel(context.store, toKey('Model', modelId))
+      : await context.getActiveModel();
+    return predictedRatingOf(context, model, userId, movieId);
+  }
+
+  @FieldResolver(() => Float, {
+    nullable: true,
+    description: 'What the user did rate, in stars; null if they have not.',
+  })
+  async actual(
+    @Root() { user, movie }: PredictedRating,
+    @Ctx() { loaders }: Context,
+  ): Promise<number | null> {
+    const rating = await loaders.rating.load({ userId: user.userId, movieId: movie.movieId });
+    return rating?.rating ?? null;
+  }
+}

@@ -1,0 +1,107 @@
+// Training runs, models, engines: root fields and relations.
+
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { listEngines } from '../../engines/open.js';
+import { listModels } from '../../store/models.js';
+import { RunStatus } from '../../store/prisma/client.js';
+import { findRun, getRun, listRuns } from '../../store/runs.js';
+import type { Context } from '../context.js';
+import { toKey } from '../ids.js';
+import { type Connection, checkFirst, decodeNumberCursor, encodeCursor, toConnection } from '../paging.js';
+import { Evaluation } from '../types/evaluation.js';
+import { toModel, toTrainingRun } from '../types/fromRows.js';
+import {
+  Engine,
+  EpochMetric,
+  Model,
+  ModelConnection,
+  RunError,
+  TrainingRun,
+  TrainingRunConnection,
+} from '../types/training.js';
+
+@Resolver(() => TrainingRun)
+export class TrainingRunResolver {
+  @Query(() => TrainingRun, { nullable: true, description: 'null when there is no such run.' })
+  async trainingRun(@Arg('id', () => ID) id: string, @Ctx() { store }: Context): Promise<TrainingRun | null> {
+    const run = await findRun(store, toKey('TrainingRun', id));
+    return run && toTrainingRun(run);
+  }
+
+  @Query(() => TrainingRunConnection, { description: 'Newest first.' })
+  async trainingRuns(
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('status', () => [RunStatus], { nullable: true, description: 'Only runs in one of these states.' })
+    status: RunStatus[] | null,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<TrainingRun>> {
+    checkFirst(first);
+    const rows = await listRuns(store, first + 1, decodeNumberCursor('trainingRuns', after), status ?? []);
+    return toConnection(rows.map(toTrainingRun), first, after, ({ key }) =>
+      encodeCursor('trainingRuns', [key]),
+    );
+  }
+
+  @FieldResolver(() => [EpochMetric], { description: 'In order; one more after each epoch.' })
+  epochs(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<EpochMetric[]> {
+    return loaders.epochs.load(run.key);
+  }
+
+  @FieldResolver(() => Evaluation, { nullable: true, description: 'null until the run has succeeded.' })
+  evaluation(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Evaluation | null> {
+    return loaders.evaluation.load(run.key);
+  }
+
+  @FieldResolver(() => Model, { nullable: true, description: 'null until the run has succeeded.' })
+  async model(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Model | null> {
+    const model = await loaders.modelOfRun.load(run.key);
+    return model && toModel(model);
+  }
+
+  @FieldResolver(() => RunError, {
+    nullable: true,
+    description: 'null unless the run failed or was cancelled.',
+  })
+  error(@Root() { errorCode, errorMessage }: TrainingRun): RunError | null {
+    return errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' };
+  }
+}
+
+@Resolver(() => Model)
+export class ModelResolver {
+  @Query(() => Model, {
+    nullable: true,
+    description: 'The model that answers queries; null before any was promoted.',
+  })
+  async activeModel(@Ctx() context: Context): Promise<Model | null> {
+    const model = await context.findActiveModel();
+    return model && toModel(model);
+  }
+
+  @Query(() => ModelConnection, { description: 'Newest first.' })
+  async models(
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<Model>> {
+    checkFirst(first);
+    const rows = await listModels(store, first + 1, decodeNumberCursor('models', after));
+    return toConnection(rows.map(toModel), first, after, ({ key }) => encodeCursor('models', [key]));
+  }
+
+  @FieldResolver(() => TrainingRun)
+  async run(@Root() model: Model, @Ctx() { store }: Context): Promise<TrainingRun> {
+    return toTrainingRun(await getRun(store, model.runId));
+  }
+}
+
+@Resolver()
+export class EngineResolver {
+  @Query(() => [Engine], {
+    description: 'What this process can train on, fastest first, and why the others cannot be used.',
+  })
+  engines(): Promise<Engine[]> {
+    return listEngines();
+  }
+}

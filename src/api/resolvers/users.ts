@@ -1,0 +1,113 @@
+// Users: root fields and relations.
+
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { RATING_ORDERS } from '../../store/ratings.js';
+import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } from '../../store/users.js';
+import type { Context } from '../context.js';
+import { toNodeId } from '../ids.js';
+import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
+import { predictedRatingOf, recommendationsOf } from '../predictions.js';
+import {
+  Rating,
+  RatingConnection,
+  RatingOrderEnum,
+  User,
+  UserConnection,
+  UserOrderEnum,
+} from '../types/catalogue.js';
+import {
+  PredictedRating,
+  type Recommendation,
+  RecommendationConnection,
+  RecommendationFilter,
+} from '../types/predictions.js';
+
+@Resolver(() => User)
+export class UserResolver {
+  @Query(() => User, { nullable: true, description: 'null when there is no such user.' })
+  user(@Arg('userId', () => Int) userId: number, @Ctx() { loaders }: Context): Promise<UserRow | null> {
+    return loaders.user.load(userId);
+  }
+
+  @Query(() => UserConnection, { description: 'All users.' })
+  async users(
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('orderBy', () => UserOrderEnum, { nullable: true, defaultValue: 'USER_ID' }) order: UserOrder,
+    @Ctx() { store }: Context,
+  ): Promise<Connection<UserRow>> {
+    checkFirst(first);
+    const list = `users:${order}`;
+    const rows = await pageOfUsers(
+      store,
+      order,
+      first + 1,
+      decodeCursor(list, after, USER_ORDERS[order].length),
+    );
+    return toConnection(
+      rows,
+      first,
+      after,
+      ({ key }) => encodeCursor(list, key),
+      () => countUsers(store),
+    );
+  }
+
+  @FieldResolver(() => ID)
+  id(@Root() user: UserRow): string {
+    return toNodeId('User', user.userId);
+  }
+
+  @FieldResolver(() => RatingConnection, { description: 'What they have rated.' })
+  async ratings(
+    @Root() user: UserRow,
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('orderBy', () => RatingOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' })
+    order: keyof typeof RATING_ORDERS,
+    @Ctx() { loaders }: Context,
+  ): Promise<Connection<Rating>> {
+    checkFirst(first);
+    const list = `ratings:user:${order}`;
+    const key = {
+      parentId: user.userId,
+      order,
+      first: first + 1,
+      after: decodeCursor(list, after, RATING_ORDERS[order].length),
+    };
+    const rows = await loaders.ratingsOfUser.load(key);
+    return toConnection(
+      rows,
+      first,
+      after,
+      (row) => encodeCursor(list, row.key),
+      () => user.ratingCount,
+    );
+  }
+
+  @FieldResolver(() => PredictedRating, {
+    nullable: true,
+    description: 'null when there is no such movie. By the active model.',
+  })
+  async predictedRating(
+    @Root() user: UserRow,
+    @Arg('movieId', () => Int) movieId: number,
+    @Ctx() context: Context,
+  ): Promise<PredictedRating | null> {
+    return predictedRatingOf(context, await context.getActiveModel(), user.userId, movieId);
+  }
+
+  @FieldResolver(() => RecommendationConnection, {
+    description: 'The movies that the active model expects them to like best, without those they have rated.',
+  })
+  recommendations(
+    @Root() user: UserRow,
+    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('filter', () => RecommendationFilter, { nullable: true }) filter: RecommendationFilter | null,
+    @Ctx() context: Context,
+  ): Promise<Connection<Recommendation>> {
+    checkFirst(first);
+    return recommendationsOf(context, user, first, after, filter ?? {});
+  }
+}

@@ -1,0 +1,38 @@
+// All resolvers → the executable schema. schema.graphql at the root is this, printed; a test fails when it is stale.
+
+import 'reflect-metadata';
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
+import { buildSchema } from 'type-graphql';
+import { ConfusionMatrixResolver, EvaluationResolver } from './resolvers/evaluation.js';
+import { ImportResolver } from './resolvers/imports.js';
+import { MovieResolver, RatingResolver } from './resolvers/movies.js';
+import { MutationResolver } from './resolvers/mutations.js';
+import { NodeResolver } from './resolvers/nodes.js';
+import { PredictedRatingResolver } from './resolvers/predictions.js';
+import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
+import { UserResolver } from './resolvers/users.js';
+
+export function createSchema(): Promise<GraphQLSchema> {
+  return buildSchema({
+    resolvers: [
+      UserResolver,
+      MovieResolver,
+      RatingResolver,
+      PredictedRatingResolver,
+      TrainingRunResolver,
+      EvaluationResolver,
+      ConfusionMatrixResolver,
+      ModelResolver,
+      EngineResolver,
+      ImportResolver,
+      NodeResolver,
+      MutationResolver,
+    ],
+    // Ranges are checked where the values are used, with AppErrors that say what to do.
+    validate: false,
+  });
+}
+
+export function printSortedSchema(schema: GraphQLSchema): string {
+  return `# Generated from src/api by \`npm run emit-schema\`; edit there.\n\n${printSchema(lexicographicSortSchema(schema))}\n`;
+}

@@ -1,0 +1,26 @@
+// Rows of the store → what the GraphQL types show, where the two differ.
+
+import type * as prisma from '../../store/prisma/client.js';
+import { toNodeId } from '../ids.js';
+import type { Import } from './imports.js';
+import type { Model, TrainingRun } from './training.js';
+
+export function toModel(row: prisma.Model): Model {
+  return {
+    ...row,
+    id: toNodeId('Model', row.id),
+    key: row.id,
+    parameters: Number(row.parameters),
+    bytes: Number(row.bytes),
+    active: row.active === true,
+  };
+}
+
+export function toTrainingRun(row: prisma.TrainingRun): TrainingRun {
+  const progress = row.status === 'RUNNING' ? row.progress : null;
+  return { ...row, progress, id: toNodeId('TrainingRun', row.id), key: row.id } as unknown as TrainingRun;
+}
+
+export function toImport(row: prisma.Import): Import {
+  return { ...row, id: toNodeId('Import', row.id), key: row.id };
+}

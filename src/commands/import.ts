@@ -1,0 +1,73 @@
+// marquee import: ratings into the store, with a report that accounts for every line.
+
+import type { Command } from 'commander';
+import { type ImportReport, importRatings } from '../loading/import.js';
+import type { Store } from '../store/store.js';
+import { wholeNumber } from './numbers.js';
+import type { Output } from './output.js';
+import type { Io } from './program.js';
+import { withStore } from './session.js';
+
+export const DEFAULT_MAX_REJECTS = 100;
+
+export function addImport(program: Command, io: Io): void {
+  program
+    .command('import')
+    .description('load a MovieLens data set: ratings.csv, and movies.csv and links.csv where they are there')
+    .argument('<path>', 'folder, .zip or ratings CSV')
+    .option(
+      '--max-rejects <n>',
+      'stop when more lines than this cannot be read',
+      wholeNumber(0, 1e9),
+      DEFAULT_MAX_REJECTS,
+    )
+    .option('--json', 'one line of JSON per event')
+    .action(async (path: string, options: { maxRejects: number; json?: boolean }) => {
+      const output = io.output(options);
+      await withStore(io.config, ({ store, signal }) =>
+        runImport(store, path, options.maxRejects, output, signal),
+      );
+    });
+}
+
+export async function runImport(
+  store: Store,
+  path: string,
+  maxRejects: number,
+  output: Output,
+  signal: AbortSignal,
+): Promise<ImportReport> {
+  const report = await importRatings(store, path, {
+    maxRejects,
+    signal,
+    onProgress: ({ phase, bytesRead, bytesTotal }) => {
+      const share = bytesTotal === 0 ? 1 : bytesRead / bytesTotal;
+      output.progress({ event: 'progress', phase, bytesRead, bytesTotal }, share, phase);
+    },
+  });
+  output.event({ event: 'imported', ...report }, describe(report));
+  return report;
+}
+
+function describe({ files, counts, seconds, importId }: ImportReport): string {
+  const lines = files.map(
+    ({ file, read, inserted, updated, unchanged, rejected }) =>
+      `${file}: ${n(read)} lines read = ${n(inserted)} inserted + ${n(updated)} updated + ${n(unchanged)} unchanged + ${n(rejected)} rejected`,
+  );
+  if (counts.duplicates > 0)
+    lines.push(`of the unchanged, ${n(counts.duplicates)} were replaced by a later line of the same file`);
+  const rejected = files.reduce((sum, file) => sum + file.rejected, 0);
+  if (rejected > 0) lines.push(`the rejected lines are in import_rejects, import_id ${importId}`);
+  const changed = files.some((file) => file.inserted + file.updated > 0);
+  const summary = `${n(counts.usersAdded)} users and ${n(counts.moviesAdded)} movies added`;
+  lines.push(
+    changed
+      ? `${summary}, ${seconds.toFixed(1)} s`
+      : `nothing changed: the store held all of it, ${seconds.toFixed(1)} s`,
+  );
+  return lines.join('\n');
+}
+
+function n(count: number): string {
+  return count.toLocaleString('en-US');
+}

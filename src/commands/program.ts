@@ -1,0 +1,51 @@
+// The command line: one program, one file for each command. Parsing only; what a command does is in its file.
+
+import { Command } from 'commander';
+import { type Config, ENVIRONMENT } from '../config.js';
+import { addEngines } from './engines.js';
+import { addImport } from './import.js';
+import { addMigrate } from './migrate.js';
+import { createOutput, type Output } from './output.js';
+import { addQuickstart } from './quickstart.js';
+import { addServe } from './serve.js';
+import { addSynth } from './synth.js';
+import { addTrain } from './train.js';
+import { addWork } from './work.js';
+
+/** What every command gets. */
+export interface Io {
+  config: Config;
+  version: string;
+  output(options: { json?: boolean }): Output;
+}
+
+export function createProgram(config: Config, version: string): Command {
+  const io: Io = { config, version, output: ({ json }) => createOutput(json === true, process.stdout) };
+  const program = new Command('marquee')
+    .description('Turns a table of movie ratings into a recommender that other programs query over GraphQL.')
+    .version(version)
+    .helpCommand(false)
+    .showHelpAfterError('Run with --help for the options.')
+    .addHelpText('after', helpOnEnvironment());
+  for (const add of [
+    addQuickstart,
+    addMigrate,
+    addImport,
+    addTrain,
+    addWork,
+    addServe,
+    addSynth,
+    addEngines,
+  ]) {
+    add(program, io);
+  }
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  return program;
+}
+
+function helpOnEnvironment(): string {
+  const lines = ENVIRONMENT.map(
+    ({ name, byDefault, meaning }) => `  ${name.padEnd(18)} ${meaning} (${byDefault})`,
+  );
+  return `\nEnvironment:\n${lines.join('\n')}\n\nExit codes: 0 done, 1 failed, 2 wrong usage.`;
+}

@@ -1,0 +1,172 @@
+// marquee quickstart: from nothing to a running system. Starts PostgreSQL, migrates, imports, trains, shows ten
+// recommendations, serves. Started again it keeps what it has: nothing is imported or trained twice.
+
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { writeSyntheticSet } from '../loading/synthetic.js';
+import { createRecommender } from '../scoring/recommender.js';
+import { findEvaluations } from '../store/evaluations.js';
+import { DEFAULT_PRESET, DEFAULT_SEED, PRESETS } from '../store/hyperparameters.js';
+import { findActiveModel } from '../store/models.js';
+import { moviesByIndex } from '../store/movies.js';
+import type { Model } from '../store/prisma/client.js';
+import { getRun, type RunRequest } from '../store/runs.js';
+import type { Store } from '../store/store.js';
+import { pageOfUsers } from '../store/users.js';
+import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
+import { wholeNumber } from './numbers.js';
+import type { Output } from './output.js';
+import type { Io } from './program.js';
+import { describeEvaluation } from './report.js';
+import { serve } from './serve.js';
+import { withStore } from './session.js';
+import { runTraining, toRequest } from './train.js';
+
+/** The built-in set: small enough to train in seconds, large enough for tastes to show. */
+const SYNTHETIC = { users: 600, movies: 400, ratings: 40_000, seed: 1 };
+const RECOMMENDATIONS = 10;
+
+interface QuickstartOptions {
+  data?: string;
+  preset: string;
+  epochs?: number;
+  engine: string;
+  port: number;
+  exit?: boolean;
+  json?: boolean;
+}
+
+export function addQuickstart(program: Command, io: Io): void {
+  program
+    .command('quickstart')
+    .description('start everything: database, a data set, a trained model, and the server until Ctrl-C')
+    .option('--data <path>', 'MovieLens folder, .zip or ratings CSV; without it a small synthetic set')
+    .addOption(
+      new Option('--preset <name>', 'settings to train with')
+        .choices(Object.keys(PRESETS))
+        .default(DEFAULT_PRESET),
+    )
+    .option(
+      '--epochs <n>',
+      "passes over the ratings, 1 to 1000; the preset's if absent",
+      wholeNumber(1, 1000),
+    )
+    .option('--engine <name>', 'as in `marquee engines`, or auto: the fastest there is', 'auto')
+    .option('--port <n>', 'port to listen on; 0: any free one', wholeNumber(0, 65_535), io.config.port)
+    .option('--exit', 'stop once recommendations have been printed, instead of serving')
+    .option('--json', 'one line of JSON per event')
+    .action(async (options: QuickstartOptions) => {
+      const request = toRequest({ ...options, seed: DEFAULT_SEED, promote: true }, io.version);
+      const output = io.output(options);
+      output.event({ event: 'starting' }, 'starting PostgreSQL …');
+      await withStore(io.config, async (session) => {
+        const { store, signal } = session;
+        const changed = await importOnce(io, store, options, output, signal);
+        const model = await trainOnce(store, request, changed, output, signal);
+        await showRecommendations(store, model, output);
+        if (!options.exit)
+          await serve(session, io, { host: io.config.host, port: options.port, worker: true }, output);
+      });
+    });
+}
+
+/** Gives whether the store's ratings changed. */
+async function importOnce(
+  { config }: Io,
+  store: Store,
+  { data }: QuickstartOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<boolean> {
+  if (!data && (await store.prisma.rating.findFirst())) {
+    output.event({ event: 'kept' }, 'using the ratings that are in the store; --data <path> adds others');
+    return false;
+  }
+  const path = data ?? join(config.homeDir, 'synthetic');
+  if (!data) {
+    output.event({ event: 'synthetic', path }, `no --data: making a small synthetic set in ${path}`);
+    await writeSyntheticSet(path, SYNTHETIC);
+  }
+  const { counts } = await runImport(store, path, DEFAULT_MAX_REJECTS, output, signal);
+  return counts.inserted + counts.updated > 0;
+}
+
+async function trainOnce(
+  store: Store,
+  request: RunRequest,
+  changed: boolean,
+  output: Output,
+  signal: AbortSignal,
+): Promise<Model> {
+  const active = await findActiveModel(store);
+  if (active && !changed && (await isTrainedAs(store, active, request))) {
+    output.event(
+      { event: 'kept-model', version: active.version },
+      `model ${active.version} knows these ratings already; \`npx marquee train\` trains another`,
+    );
+    const [evaluation] = await findEvaluations(store, [active.runId]);
+    if (evaluation) {
+      output.event(
+        { event: 'evaluation', ...evaluation },
+        describeEvaluation({ ...evaluation, confusion: evaluation }),
+      );
+    }
+    return active;
+  }
+  await runTraining(store, request, output, signal);
+  return (await findActiveModel(store))!;
+}
+
+async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {
+  const run = await getRun(store, model.runId);
+  const isSame = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+  const ratings = await store.prisma.rating.count();
+  return (
+    isSame(run.hyperparameters, request.hyperparameters) &&
+    isSame(run.split, request.split) &&
+    run.seed === request.seed &&
+    run.snapshotRatings === ratings &&
+    (request.engine === 'auto' || request.engine === run.engine)
+  );
+}
+
+/** jsonb does not keep the order of keys. */
+function sorted(value: unknown): [string, unknown][] {
+  return Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+async function showRecommendations(store: Store, model: Model, output: Output): Promise<void> {
+  const [user] = await pageOfUsers(store, 'USER_ID', 1, null);
+  const recommender = createRecommender(store);
+  try {
+    const request = {
+      user,
+      filter: null,
+      excludeMovieIndices: [],
+      includeRated: false,
+      first: RECOMMENDATIONS,
+      after: null,
+    };
+    const [suggestions] = await recommender.recommend(model.id, [request]);
+    const movies = await moviesByIndex(
+      store,
+      suggestions.map(({ movieIndex }) => movieIndex),
+    );
+    const rows = suggestions.map(({ rating }, i) => ({
+      rank: i + 1,
+      title: movies[i].title,
+      year: movies[i].year,
+      rating,
+    }));
+    const lines = rows.map(
+      ({ rank, title, year, rating }) =>
+        `  ${String(rank).padStart(2)}. ${rating.toFixed(2)}  ${title}${year ? ` (${year})` : ''}`,
+    );
+    output.event(
+      { event: 'recommendations', userId: user.userId, recommendations: rows },
+      `recommended for user ${user.userId} (predicted stars):\n${lines.join('\n')}`,
+    );
+  } finally {
+    await recommender.close();
+  }
+}

@@ -1,0 +1,155 @@
+// marquee train: a training run in the foreground, with progress; Ctrl-C cancels it.
+
+import { type Command, Option } from 'commander';
+import { checkEngineName } from '../engines/open.js';
+import {
+  checkSeed,
+  DEFAULT_PRESET,
+  DEFAULT_SEED,
+  DEFAULT_SPLIT,
+  HYPERPARAMETER_RANGES,
+  type Hyperparameters,
+  PRESETS,
+  resolveHyperparameters,
+  resolveSplit,
+} from '../store/hyperparameters.js';
+import { createRun, type RunRequest } from '../store/runs.js';
+import type { Store } from '../store/store.js';
+import { runInThread, toAppError } from '../training/runInThread.js';
+import type { TrainingEvent } from '../training/train.js';
+import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
+import type { Output } from './output.js';
+import type { Io } from './program.js';
+import { describeEvaluation } from './report.js';
+import { withStore } from './session.js';
+
+interface TrainOptions extends Partial<Hyperparameters> {
+  preset: string;
+  engine: string;
+  seed: number;
+  testFraction?: number;
+  splitSeed?: number;
+  promote: boolean;
+  json?: boolean;
+}
+
+const PARSERS = {
+  embeddingWidth: wholeNumber(1, 256),
+  hiddenLayers: wholeNumbers,
+  learningRate: decimalNumber,
+  momentum: decimalNumber,
+  batchSize: wholeNumber(1, 65_536),
+  epochs: wholeNumber(1, 1000),
+} satisfies Record<keyof Hyperparameters, (text: string) => unknown> as Record<
+  string,
+  (text: string) => number | number[]
+>;
+
+export function addTrain(program: Command, io: Io): void {
+  const command = program
+    .command('train')
+    .description('train a model on the ratings in the store')
+    .addOption(
+      new Option('--preset <name>', 'settings to start from')
+        .choices(Object.keys(PRESETS))
+        .default(DEFAULT_PRESET),
+    )
+    .option('--engine <name>', 'as in `marquee engines`, or auto: the fastest there is', 'auto')
+    .option(
+      '--seed <n>',
+      'of initial parameters and order; same seed, same engine: same model',
+      wholeNumber(0, 2 ** 31 - 1),
+      DEFAULT_SEED,
+    )
+    .option(
+      '--test-fraction <share>',
+      `share of the ratings held out (${DEFAULT_SPLIT.testFraction})`,
+      decimalNumber,
+    )
+    .option(
+      '--split-seed <n>',
+      `another seed holds out other ratings (${DEFAULT_SPLIT.seed})`,
+      wholeNumber(0, 2 ** 31 - 1),
+    )
+    .option('--no-promote', 'keep the model that is active now');
+  for (const [name, { min, max, meaning }] of Object.entries(HYPERPARAMETER_RANGES)) {
+    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    command.option(`--${flag} <n>`, `${meaning}, ${min} to ${max}`, PARSERS[name]);
+  }
+  command.option('--json', 'one line of JSON per event').action(async (options: TrainOptions) => {
+    const request = toRequest(options, io.version);
+    await withStore(io.config, ({ store, signal }) =>
+      runTraining(store, request, io.output(options), signal),
+    );
+  });
+}
+
+/** @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID, ENGINE_UNKNOWN */
+export function toRequest(options: TrainOptions, codeVersion: string): RunRequest {
+  const { preset, engine, seed, promote } = options;
+  const overrides = Object.fromEntries(
+    Object.keys(HYPERPARAMETER_RANGES).map((name) => [name, options[name as keyof Hyperparameters]]),
+  );
+  checkEngineName(engine);
+  checkSeed('--seed', seed);
+  return {
+    ...{ preset, engine, seed, promote, codeVersion },
+    hyperparameters: resolveHyperparameters(preset, overrides),
+    split: resolveSplit({ testFraction: options.testFraction, seed: options.splitSeed }),
+    idempotencyKey: null,
+  };
+}
+
+/** Records a run and trains it here. @throws what ended it, when it did not succeed */
+export async function runTraining(
+  store: Store,
+  request: RunRequest,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const { run } = await createRun(store, request);
+  output.event(
+    { event: 'run', runId: run.id, preset: run.preset },
+    `training run ${run.id}, preset ${run.preset}`,
+  );
+  const outcome = await runInThread(store, run.id, { signal, onEvent: (event) => report(event, output) });
+  if (outcome && outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
+}
+
+function report(event: TrainingEvent, output: Output): void {
+  const share = shareOf(event);
+  if (share === null) output.event(event, describe(event));
+  else output.progress(event, share, describe(event) ?? '');
+}
+
+/** null for events that are not progress. */
+function shareOf(event: TrainingEvent): number | null {
+  if (event.event === 'reading') return event.total === 0 ? 1 : event.rows / event.total;
+  return event.event === 'progress' ? (event.epoch - 1 + event.step / event.steps) / event.epochs : null;
+}
+
+function describe(event: TrainingEvent): string | null {
+  switch (event.event) {
+    case 'reading':
+      return 'reading ratings';
+    case 'started':
+      return `engine ${event.engine} (${event.device}): ${n(event.trainRatings)} training ratings, ${n(event.testRatings)} test ratings`;
+    case 'progress':
+      return `epoch ${event.epoch}/${event.epochs}, loss ${event.trainLoss?.toFixed(4)}, ${Math.ceil(event.etaSeconds ?? 0)} s left`;
+    case 'epoch': {
+      const [train, validation] = [event.trainLoss.toFixed(4), event.validationLoss.toFixed(4)];
+      const epoch = `${String(event.epoch).padStart(3)}/${event.epochs}`;
+      return `epoch ${epoch}  train ${train}  validation ${validation}  ${event.seconds.toFixed(1)} s`;
+    }
+    case 'evaluating':
+      return null;
+    case 'succeeded':
+      return describeEvaluation(event.evaluation);
+    default:
+      return event satisfies never;
+  }
+}
+
+function n(count: number): string {
+  return count.toLocaleString('en-US');
+}

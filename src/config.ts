@@ -1,0 +1,77 @@
+// The only reader of the environment: parsed once, validated, frozen, passed down.
+// What belongs to an experiment (seed, split, hyperparameters) is stored with the run and never read from here.
+
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { AppError } from './errors.js';
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
+
+export interface Config {
+  /** null: use the embedded PostgreSQL in `homeDir`. */
+  databaseUrl: string | null;
+  host: string;
+  port: number;
+  /** Folder of the embedded PostgreSQL. */
+  homeDir: string;
+  logLevel: string;
+}
+
+/** One line each for `--help` and the README: name, default, meaning with range. */
+export const ENVIRONMENT = [
+  { name: 'DATABASE_URL', byDefault: 'unset', meaning: 'PostgreSQL ≥ 15 to use; unset: the embedded server' },
+  { name: 'HOST', byDefault: '127.0.0.1', meaning: 'address to listen on' },
+  { name: 'PORT', byDefault: '4000', meaning: 'port to listen on, 0 to 65535 (0: any free port)' },
+  { name: 'MARQUEE_HOME', byDefault: '.marquee', meaning: 'folder of the embedded PostgreSQL' },
+  { name: 'MARQUEE_LOG_LEVEL', byDefault: 'info', meaning: LOG_LEVELS.join(', ') },
+] as const;
+
+/** @throws AppError CONFIG_INVALID */
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const known = new Set<string>(ENVIRONMENT.map((variable) => variable.name));
+  const unknown = Object.keys(env).find((name) => name.startsWith('MARQUEE_') && !known.has(name));
+  if (unknown) throw new AppError('CONFIG_INVALID', `unknown environment variable ${unknown}`);
+  return Object.freeze({
+    databaseUrl: parseDatabaseUrl(env.DATABASE_URL),
+    host: env.HOST || '127.0.0.1',
+    port: parsePort(env.PORT || '4000', 'PORT'),
+    homeDir: resolve(env.MARQUEE_HOME || '.marquee'),
+    logLevel: parseLogLevel(env.MARQUEE_LOG_LEVEL || 'info'),
+  });
+}
+
+/** @throws AppError CONFIG_INVALID, naming `source` */
+export function parsePort(text: string, source: string): number {
+  const port = Number(text);
+  if (!/^\d+$/.test(text) || port > 65535) {
+    throw new AppError('CONFIG_INVALID', `${source} is "${text}": expected a port from 0 to 65535`);
+  }
+  return port;
+}
+
+/** The version in package.json; recorded with each run. */
+export function readVersion(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return JSON.parse(manifest).version;
+}
+
+function parseDatabaseUrl(text: string | undefined): string | null {
+  if (!text) return null;
+  if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      'DATABASE_URL is not of the form postgresql://user:password@host:port/database',
+    );
+  }
+  return text;
+}
+
+function parseLogLevel(text: string): string {
+  if (!LOG_LEVELS.includes(text)) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `MARQUEE_LOG_LEVEL is "${text}": expected one of ${LOG_LEVELS.join(', ')}`,
+    );
+  }
+  return text;
+}

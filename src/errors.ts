@@ -1,0 +1,136 @@
+// The one error class for wrong input and a failed world, and the one table of its codes.
+// A broken promise inside the code is an assertion (node:assert), absence is null; neither belongs here.
+
+interface ErrorEntry {
+  /** When it is thrown. */
+  when: string;
+  /** What to do next; shown after the message. */
+  hint: string;
+}
+
+export const ERROR_CODES = {
+  USAGE: { when: 'A command line or an option cannot be understood.', hint: 'Run the command with --help.' },
+  CONFIG_INVALID: {
+    when: 'An environment variable has a value out of range, or an unknown MARQUEE_* name.',
+    hint: 'The names and ranges are listed by `marquee --help`.',
+  },
+  BAD_INPUT: {
+    when: 'An argument of a GraphQL field is out of range.',
+    hint: 'The description of the field in the schema says what it expects.',
+  },
+  BAD_CURSOR: {
+    when: 'A paging cursor was not handed out for this list and order.',
+    hint: 'Pass pageInfo.endCursor of the same list, with the same orderBy.',
+  },
+  DATABASE_UNREACHABLE: {
+    when: 'PostgreSQL does not answer at DATABASE_URL.',
+    hint: 'Check DATABASE_URL, or leave it unset to use the embedded server.',
+  },
+  DATABASE_NOT_MIGRATED: {
+    when: 'The database lacks migrations that this version needs.',
+    hint: 'Run `marquee migrate`.',
+  },
+  MIGRATION_FAILED: {
+    when: 'A migration stopped with an SQL error, now or earlier.',
+    hint: 'Mend the cause, then mark it with `prisma migrate resolve` and run `marquee migrate` again.',
+  },
+  EMBEDDED_POSTGRES_FAILED: {
+    when: 'The embedded PostgreSQL could not be installed, initialised or started.',
+    hint: 'The last lines of its log are above; or set DATABASE_URL to a server of your own.',
+  },
+  IMPORT_SOURCE_MISSING: {
+    when: 'The path to import does not exist or holds no ratings file.',
+    hint: 'Give a folder or a .zip with ratings.csv in it, or a ratings CSV file.',
+  },
+  IMPORT_BAD_ARCHIVE: {
+    when: 'A .zip cannot be read or an entry is damaged.',
+    hint: 'Download or pack the archive again.',
+  },
+  IMPORT_BAD_HEADER: {
+    when: 'The first line of a file does not name the expected columns.',
+    hint: 'ratings.csv begins with userId,movieId,rating,timestamp; movies.csv with movieId,title,genres.',
+  },
+  IMPORT_BAD_ROW: {
+    when: 'More lines were rejected than --max-rejects allows.',
+    hint: 'Mend the lines, or raise --max-rejects.',
+  },
+  IMPORT_BUSY: {
+    when: 'Another import is running on the same database.',
+    hint: 'Wait for it to end, then import again.',
+  },
+  IMPORT_INTERRUPTED: {
+    when: 'An import was cancelled before it was complete.',
+    hint: 'The store is as it was; import again.',
+  },
+  IMPORT_FAILED: {
+    when: 'Reading or storing failed in the middle of an import.',
+    hint: 'The store is as it was. Mend the cause named above, then import again.',
+  },
+  PRESET_UNKNOWN: {
+    when: 'A preset was named that does not exist.',
+    hint: '`marquee train --help` lists the presets.',
+  },
+  HYPERPARAMETER_INVALID: {
+    when: 'A hyperparameter is unknown, of the wrong type or out of range.',
+    hint: '`marquee train --help` and the type HyperparametersInput give the ranges.',
+  },
+  ENGINE_UNKNOWN: { when: 'An engine was named that does not exist.', hint: '`marquee engines` lists them.' },
+  ENGINE_UNAVAILABLE: {
+    when: 'An engine was asked for by name and cannot run here.',
+    hint: '`marquee engines` gives the reason; --engine auto takes the fastest that is there.',
+  },
+  RUN_NOT_FOUND: { when: 'No training run has this id.', hint: 'List the runs with the query trainingRuns.' },
+  RUN_NO_RATINGS: {
+    when: 'A run was started on a store without ratings on both sides of the split.',
+    hint: 'Import ratings first: `marquee import <path>`.',
+  },
+  RUN_DIVERGED: {
+    when: 'The loss of a run became infinite or not a number.',
+    hint: 'Lower the learning rate.',
+  },
+  RUN_CANCELLED: {
+    when: 'A run was cancelled before it was complete.',
+    hint: 'Start it again when you are ready.',
+  },
+  RUN_LOST: {
+    when: 'The process that trained a run stopped without a word.',
+    hint: 'Start the run again; the log of the worker may tell why it ended.',
+  },
+  MODEL_NOT_FOUND: {
+    when: 'No model has this id or version.',
+    hint: 'List the models with the query models.',
+  },
+  NO_ACTIVE_MODEL: {
+    when: 'A prediction was asked for before any model was promoted.',
+    hint: 'Train one: `marquee train`, or the mutation startTrainingRun.',
+  },
+  MOVIE_NOT_FOUND: { when: 'No movie has this movieId.', hint: 'List them with the query movies.' },
+  RATING_NOT_FOUND: {
+    when: 'The user has not rated this movie.',
+    hint: 'List their ratings with user { ratings }.',
+  },
+  RATING_OUT_OF_RANGE: { when: 'A rating is outside the scale.', hint: 'The scale is 0.5 to 5.' },
+  PORT_IN_USE: { when: 'Another program listens on the port.', hint: 'Give another with --port or PORT.' },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export class AppError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'AppError';
+    this.code = code;
+  }
+
+  get hint(): string {
+    return ERROR_CODES[this.code].hint;
+  }
+}
+
+/** The message of anything that was thrown, for a person to read. */
+export function messageOf(error: unknown): string {
+  if (error instanceof AggregateError && error.message === '') return error.errors.map(messageOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

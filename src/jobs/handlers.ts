@@ -1,0 +1,31 @@
+// Job name → function. A handler runs one job to its end and never throws for work that fails by itself.
+
+import type { Logger } from '../log.js';
+import type { TrainingJob } from '../store/queue.js';
+import type { Store } from '../store/store.js';
+import { runInThread } from '../training/runInThread.js';
+
+export interface JobContext {
+  store: Store;
+  log: Logger;
+  /** Aborted when the worker stops: the job ends as soon as it can. */
+  signal: AbortSignal;
+}
+
+interface Jobs {
+  train: TrainingJob;
+}
+
+export const HANDLERS = {
+  async train({ runId }, { store, log, signal }) {
+    const runLog = log.child({ runId });
+    runLog.info('training begins');
+    const outcome = await runInThread(store, runId, {
+      signal,
+      onEvent: (event) => event.event === 'epoch' && runLog.info(event, 'epoch done'),
+    });
+    if (outcome === null) runLog.info('the run was taken or ended by somebody else');
+    else if (outcome.status === 'SUCCEEDED') runLog.info('training succeeded');
+    else runLog.warn({ error: outcome.error }, `training ended ${outcome.status}`);
+  },
+} satisfies { [Name in keyof Jobs]: (job: Jobs[Name], context: JobContext) => Promise<void> };

@@ -1,0 +1,23 @@
+// Takes jobs from the queue, one at a time, until it is closed; closing ends the job at hand.
+
+import type { Logger } from '../log.js';
+import type { TrainingQueue } from '../store/queue.js';
+import type { Store } from '../store/store.js';
+import { HANDLERS } from './handlers.js';
+
+export interface JobWorker {
+  close(): Promise<void>;
+}
+
+export async function startWorker(store: Store, queue: TrainingQueue, log: Logger): Promise<JobWorker> {
+  const stop = new AbortController();
+  const subscription = await queue.startWorker((job) =>
+    HANDLERS.train(job, { store, log, signal: stop.signal }),
+  );
+  return {
+    async close() {
+      stop.abort();
+      await subscription.stop();
+    },
+  };
+}

@@ -1,0 +1,39 @@
+// Why a line of ratings.csv was refused, in words. Apart from the parser, which only decides, and fast; slow and exact here.
+
+import { RATING_MAX, RATING_MIN } from '../store/scale.js';
+
+export const INT32_MAX = 2 ** 31 - 1;
+/** The last second of the year 9999. */
+export const TIME_MAX = 253_402_300_799;
+
+/** Why a line was refused. Only called for lines that were. */
+export function explainLine(line: string, columns: number): string {
+  if (line.trim() === '') return 'line is empty';
+  const fields = line.split(',');
+  if (fields.length !== columns) return `expected ${columns} columns, found ${fields.length}`;
+  const [userId, movieId, rating, time] = fields;
+  return (
+    explainId('userId', userId) ??
+    explainId('movieId', movieId) ??
+    explainRating(rating) ??
+    explainTime(time ?? '') ??
+    `rating "${rating}" has too many digits`
+  );
+}
+
+function explainId(name: string, text: string): string | null {
+  if (!/^\d+$/.test(text)) return `${name} "${text}" is not a whole number`;
+  if (Number(text) < 1) return `${name} "${text}" is below 1`;
+  return Number(text) > INT32_MAX ? `${name} "${text}" is above ${INT32_MAX}` : null;
+}
+
+function explainRating(text: string): string | null {
+  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return `rating "${text}" is not a decimal number`;
+  if (Number(text) < RATING_MIN) return `rating "${text}" is below ${RATING_MIN}`;
+  return Number(text) > RATING_MAX ? `rating "${text}" is above ${RATING_MAX}` : null;
+}
+
+function explainTime(text: string): string | null {
+  if (/^\d*$/.test(text) && Number(text) <= TIME_MAX) return null;
+  return `timestamp "${text}" is not a whole number of seconds from 0 to ${TIME_MAX}`;
+}

@@ -1,0 +1,203 @@
+// The flow of an import: source → parsers → staging → merge → report. Every line ends up in exactly one count:
+// read = inserted + updated + unchanged + rejected, and the report proves the sum.
+
+import assert from 'node:assert/strict';
+import { type Readable, Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { AppError, messageOf } from '../errors.js';
+import { failImportRecord, type ImportCounts, saveRejects } from '../store/importRecord.js';
+import { beginImport, type MergeResult, type RatingImport } from '../store/ratingImport.js';
+import type { Store } from '../store/store.js';
+import { type ParsedFile, parseLinks, parseMovies } from './movies.js';
+import { RatingsParser } from './ratingsParser.js';
+import { Rejects } from './rejects.js';
+import { type ImportSource, openSource, type SourceFile } from './source.js';
+
+export interface ImportProgress {
+  phase: 'reading' | 'merging';
+  /** Of the ratings file. */
+  bytesRead: number;
+  bytesTotal: number;
+}
+
+export interface ImportOptions {
+  maxRejects: number;
+  onProgress?: (progress: ImportProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface FileReport {
+  file: string;
+  read: number;
+  inserted: number;
+  updated: number;
+  unchanged: number;
+  rejected: number;
+}
+
+export interface ImportReport {
+  importId: number;
+  files: FileReport[];
+  counts: ImportCounts;
+  seconds: number;
+}
+
+/**
+ * Imports a folder, archive or CSV. On any error the store is as it was, and the record says why.
+ * @throws AppError IMPORT_*
+ */
+export async function importRatings(
+  store: Store,
+  path: string,
+  options: ImportOptions,
+): Promise<ImportReport> {
+  const begun = performance.now();
+  try {
+    const source = await openSource(path);
+    try {
+      const done = await importFrom(source, store, path, options);
+      return { ...done, seconds: (performance.now() - begun) / 1000 };
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    throw new AppError('IMPORT_FAILED', `${path}: ${messageOf(error)}; nothing was imported`, {
+      cause: error,
+    });
+  }
+}
+
+async function importFrom(source: ImportSource, store: Store, path: string, options: ImportOptions) {
+  const rejects = new Rejects(options.maxRejects);
+  const target = await beginImport(store, path);
+  try {
+    const report = await runImport(target, source, rejects, options);
+    return { importId: target.id, ...report };
+  } catch (error) {
+    const cause = await explain(error, source, options.signal);
+    await recordFailure(store, target, rejects, cause);
+    throw cause;
+  }
+}
+
+async function runImport(
+  target: RatingImport,
+  source: ImportSource,
+  rejects: Rejects,
+  options: ImportOptions,
+) {
+  const { signal } = options;
+  const stop = () => void target.stop().catch(() => {});
+  signal?.addEventListener('abort', stop);
+  try {
+    signal?.throwIfAborted();
+    const report = await fill(target, source, rejects, options);
+    signal?.throwIfAborted();
+    // Not to be stopped any more: the connection may be another's as soon as this is done.
+    signal?.removeEventListener('abort', stop);
+    await target.commit(report.counts, rejects.lines);
+    return report;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+async function fill(target: RatingImport, source: ImportSource, rejects: Rejects, options: ImportOptions) {
+  const movies = await readTable(source.movies, rejects, parseMovies);
+  await target.stageMovies(movies.rows);
+  const links = await readTable(source.links, rejects, parseLinks);
+  await target.stageLinks(links.rows);
+  const ratings = await readRatings(target, source.ratings, rejects, options);
+  const merged = await target.merge();
+  const orphans = new Set(merged.links.orphans);
+  for (const { line, raw } of links.rows) {
+    if (orphans.has(line))
+      rejects.add(source.links!.name, line, raw, 'the movie is neither in the catalogue nor rated');
+  }
+  return toReport(merged, { ratings, movies: movies.linesRead, links: links.linesRead }, source, rejects);
+}
+
+async function readTable<Row>(
+  file: SourceFile | null,
+  rejects: Rejects,
+  parse: (name: string, stream: Readable, rejects: Rejects) => Promise<ParsedFile<Row>>,
+): Promise<ParsedFile<Row>> {
+  return file ? parse(file.name, await file.open(), rejects) : { rows: [], linesRead: 0 };
+}
+
+async function readRatings(
+  target: RatingImport,
+  file: SourceFile,
+  rejects: Rejects,
+  { onProgress, signal }: ImportOptions,
+): Promise<number> {
+  const parser = new RatingsParser(file.name, rejects);
+  const progress: ImportProgress = { phase: 'reading', bytesRead: 0, bytesTotal: file.bytes };
+  const meter = new Transform({
+    highWaterMark: 1 << 20,
+    transform(chunk: Buffer, _encoding, done) {
+      progress.bytesRead += chunk.length;
+      onProgress?.(progress);
+      done(null, chunk);
+    },
+  });
+  await pipeline(await file.open(), meter, parser, target.openRatingsSink(), { signal });
+  onProgress?.({ ...progress, phase: 'merging' });
+  return parser.linesRead;
+}
+
+function toReport(
+  merged: MergeResult,
+  read: { ratings: number; movies: number; links: number },
+  source: ImportSource,
+  rejects: Rejects,
+): Pick<ImportReport, 'files' | 'counts'> {
+  const files = [toFileReport(source.ratings, read.ratings, merged.ratings, rejects)];
+  if (source.movies) files.push(toFileReport(source.movies, read.movies, merged.movies, rejects));
+  if (source.links) {
+    files.push(
+      toFileReport(source.links, read.links, { inserted: 0, updated: merged.links.updated }, rejects),
+    );
+  }
+  const { read: linesRead, inserted, updated, unchanged, rejected } = files[0];
+  const { duplicates, usersAdded, moviesAdded } = merged.ratings;
+  return {
+    files,
+    counts: { linesRead, inserted, updated, unchanged, duplicates, rejected, usersAdded, moviesAdded },
+  };
+}
+
+function toFileReport(
+  file: SourceFile,
+  read: number,
+  { inserted, updated }: { inserted: number; updated: number },
+  rejects: Rejects,
+): FileReport {
+  const rejected = rejects.countOf(file.name);
+  const unchanged = read - inserted - updated - rejected;
+  assert(unchanged >= 0, `${file.name}: more lines stored than read`);
+  return { file: file.name, read, inserted, updated, unchanged, rejected };
+}
+
+async function recordFailure(
+  store: Store,
+  target: RatingImport,
+  rejects: Rejects,
+  cause: unknown,
+): Promise<void> {
+  await target.rollback();
+  try {
+    const code = cause instanceof AppError ? cause.code : 'IMPORT_FAILED';
+    await failImportRecord(store, target.id, `${code}: ${messageOf(cause)}`);
+    await saveRejects(store.pool, target.id, rejects.lines);
+  } catch {
+    // The database may be what failed; the next import then marks this one as interrupted.
+  }
+}
+
+async function explain(error: unknown, source: ImportSource, signal?: AbortSignal): Promise<unknown> {
+  if (signal?.aborted)
+    return new AppError('IMPORT_INTERRUPTED', 'the import was cancelled; nothing was imported');
+  return error instanceof AppError ? ((await source.findDamage()) ?? error) : error;
+}

@@ -1,0 +1,72 @@
+// Reads of what a run left behind: epochs, evaluation, baselines, confusion. Batched, for loaders.
+
+import type { EpochMetric, Evaluation, Model } from './prisma/client.js';
+import { roundToScale, scaleSteps } from './scale.js';
+import type { Store } from './store.js';
+
+export type EvaluationRow = Evaluation & {
+  baselines: { name: string; mse: number; rmse: number; mae: number }[];
+};
+
+export interface ConfusionRow {
+  threshold: number;
+  truePositives: number;
+  falsePositives: number;
+  trueNegatives: number;
+  falseNegatives: number;
+}
+
+/** One entry for each run, in epoch order. */
+export async function findEpochs(store: Store, runIds: readonly number[]): Promise<EpochMetric[][]> {
+  const rows = await store.prisma.epochMetric.findMany({
+    where: { runId: { in: [...runIds] } },
+    orderBy: { epoch: 'asc' },
+  });
+  return runIds.map((runId) => rows.filter((row) => row.runId === runId));
+}
+
+/** One entry for each run, null where it has not been evaluated. */
+export async function findEvaluations(
+  store: Store,
+  runIds: readonly number[],
+): Promise<(EvaluationRow | null)[]> {
+  const rows = await store.prisma.evaluation.findMany({
+    where: { runId: { in: [...runIds] } },
+    include: { baselines: { orderBy: { rmse: 'desc' } } },
+  });
+  const byRun = new Map(rows.map((row) => [row.runId, row]));
+  return runIds.map((runId) => byRun.get(runId) ?? null);
+}
+
+/** One entry for each run, null where it has no model. */
+export async function findModelsOfRuns(store: Store, runIds: readonly number[]): Promise<(Model | null)[]> {
+  const rows = await store.prisma.model.findMany({ where: { runId: { in: [...runIds] } } });
+  const byRun = new Map(rows.map((row) => [row.runId, row]));
+  return runIds.map((runId) => byRun.get(runId) ?? null);
+}
+
+/** Counted anew from the stored test predictions. */
+export async function confusionAt(store: Store, runId: number, threshold: number): Promise<ConfusionRow> {
+  const { rows } = await store.pool.query<Omit<ConfusionRow, 'threshold'>>(
+    `select
+       count(*) filter (where actual > $2 and predicted > $2)::int as "truePositives",
+       count(*) filter (where actual <= $2 and predicted > $2)::int as "falsePositives",
+       count(*) filter (where actual <= $2 and predicted <= $2)::int as "trueNegatives",
+       count(*) filter (where actual > $2 and predicted <= $2)::int as "falseNegatives"
+     from test_predictions
+     where run_id = $1`,
+    [runId, threshold],
+  );
+  return { threshold, ...rows[0] };
+}
+
+/** Counts, actual by predicted, by step of the scale, lowest first. */
+export async function starConfusion(store: Store, runId: number): Promise<number[][]> {
+  const cells = await store.prisma.confusionCell.findMany({ where: { runId } });
+  const steps = scaleSteps();
+  const counts = steps.map(() => steps.map(() => 0));
+  for (const { actual, predicted, ratings } of cells) {
+    counts[steps.indexOf(roundToScale(actual))][steps.indexOf(roundToScale(predicted))] = ratings;
+  }
+  return counts;
+}

@@ -1,0 +1,160 @@
+// The models: their parameters as chunks of bytes in Postgres, so that any replica can load any of them, and
+// which one is active. Promotion is one transaction; going back is promoting the former one.
+
+import assert from 'node:assert/strict';
+import type pg from 'pg';
+import { AppError } from '../errors.js';
+import type { Model } from './prisma/client.js';
+import { inTransaction, type Store } from './store.js';
+
+/** Chunks of this size keep one row well below PostgreSQL's limit of 1 GiB and a message small. */
+const CHUNK_BYTES = 4 << 20;
+/** Advisory lock of version numbers and of the active mark. */
+const MODEL_LOCK = 7_267_802;
+
+/** How many training ratings each user and movie had: 0 means that the model has never seen it. */
+const USER_COUNTS = 'user_rating_counts';
+const MOVIE_COUNTS = 'movie_rating_counts';
+
+/** Sizes of the network, as recorded with the model. */
+export interface ModelSizes {
+  users: number;
+  movies: number;
+  embeddingWidth: number;
+  hiddenLayers: readonly number[];
+}
+
+export interface StoredTensor {
+  name: string;
+  shape: readonly number[];
+  values: Float32Array;
+}
+
+export interface ModelContent {
+  shape: ModelSizes;
+  /** In the order in which they were stored. */
+  parameters: readonly StoredTensor[];
+  /** Added to the network's output. */
+  ratingMean: number;
+  userRatingCounts: Int32Array;
+  movieRatingCounts: Int32Array;
+}
+
+/** Inside the caller's transaction, so that a model appears together with its run's result. */
+export async function insertModel(
+  client: pg.PoolClient,
+  runId: number,
+  content: ModelContent,
+): Promise<number> {
+  await client.query('select pg_advisory_xact_lock($1)', [MODEL_LOCK]);
+  const { shape, parameters, ratingMean } = content;
+  const count = parameters.reduce((sum, tensor) => sum + tensor.values.length, 0);
+  const { rows } = await client.query(
+    `insert into models (version, run_id, shape, users, movies, parameters, bytes, rating_mean)
+     select coalesce(max(version), 0) + 1, $1, $2, $3, $4, $5, $6, $7 from models
+     returning id`,
+    [runId, JSON.stringify(shape), shape.users, shape.movies, count, count * 4, ratingMean],
+  );
+  const modelId: number = rows[0].id;
+  const counts = [
+    { name: USER_COUNTS, shape: [shape.users], values: content.userRatingCounts },
+    { name: MOVIE_COUNTS, shape: [shape.movies], values: content.movieRatingCounts },
+  ];
+  for (const [position, tensor] of [...parameters, ...counts].entries()) {
+    await insertTensor(client, modelId, position, tensor);
+  }
+  return modelId;
+}
+
+async function insertTensor(
+  client: pg.PoolClient,
+  modelId: number,
+  position: number,
+  { name, shape, values }: { name: string; shape: readonly number[]; values: Float32Array | Int32Array },
+): Promise<void> {
+  const dtype = values instanceof Int32Array ? 'i32' : 'f32';
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  for (let chunk = 0; chunk === 0 || chunk * CHUNK_BYTES < bytes.length; chunk++) {
+    await client.query(
+      `insert into model_tensors (model_id, name, chunk, position, shape, dtype, bytes)
+       values ($1, $2, $3, $4, $5, $6, $7)`,
+      [
+        modelId,
+        name,
+        chunk,
+        position,
+        shape,
+        dtype,
+        bytes.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES),
+      ],
+    );
+  }
+}
+
+/** @throws AppError MODEL_NOT_FOUND */
+export async function loadModel(store: Store, modelId: number): Promise<ModelContent> {
+  const model = await getModel(store, modelId);
+  const { rows } = await store.pool.query(
+    'select name, shape, dtype, bytes from model_tensors where model_id = $1 order by position, chunk',
+    [modelId],
+  );
+  const tensors = new Map<string, { shape: number[]; dtype: string; chunks: Buffer[] }>();
+  for (const { name, shape, dtype, bytes } of rows) {
+    const known = tensors.get(name) ?? { shape, dtype, chunks: [] as Buffer[] };
+    known.chunks.push(bytes);
+    tensors.set(name, known);
+  }
+  const parameters: StoredTensor[] = [];
+  const counts = new Map<string, Int32Array>();
+  for (const [name, { shape, dtype, chunks }] of tensors) {
+    // A fresh buffer: Buffer.concat may hand out an unaligned view of its pool.
+    const bytes = new Uint8Array(Buffer.concat(chunks)).buffer;
+    if (dtype === 'i32') counts.set(name, new Int32Array(bytes));
+    else parameters.push({ name, shape, values: new Float32Array(bytes) });
+  }
+  const [userRatingCounts, movieRatingCounts] = [counts.get(USER_COUNTS), counts.get(MOVIE_COUNTS)];
+  assert(userRatingCounts && movieRatingCounts, `model ${modelId} lacks its rating counts`);
+  const shape = model.shape as unknown as ModelSizes;
+  return { shape, parameters, ratingMean: model.ratingMean, userRatingCounts, movieRatingCounts };
+}
+
+export async function findModel(store: Store, id: number): Promise<Model | null> {
+  return store.prisma.model.findUnique({ where: { id } });
+}
+
+/** @throws AppError MODEL_NOT_FOUND */
+export async function getModel(store: Store, id: number): Promise<Model> {
+  const model = await findModel(store, id);
+  if (!model) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`);
+  return model;
+}
+
+export async function findActiveModel(store: Store): Promise<Model | null> {
+  return store.prisma.model.findUnique({ where: { active: true } });
+}
+
+/** Newest first; `before` is a model's id or null. */
+export async function listModels(store: Store, first: number, before: number | null): Promise<Model[]> {
+  return store.prisma.model.findMany({
+    where: before === null ? {} : { id: { lt: before } },
+    orderBy: { id: 'desc' },
+    take: first,
+  });
+}
+
+/** @throws AppError MODEL_NOT_FOUND */
+export async function promoteModel(store: Store, id: number): Promise<Model> {
+  await inTransaction(store.pool, (client) => markActive(client, id));
+  return getModel(store, id);
+}
+
+/** Inside the caller's transaction. @throws AppError MODEL_NOT_FOUND */
+export async function markActive(client: pg.PoolClient, id: number): Promise<void> {
+  await client.query('select pg_advisory_xact_lock($1)', [MODEL_LOCK]);
+  await client.query('update models set active = null where active and id <> $1', [id]);
+  const { rowCount } = await client.query(
+    'update models set active = true, promoted_at = now() where id = $1',
+    [id],
+  );
+  if (rowCount === 0) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`);
+}

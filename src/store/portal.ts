@@ -1,0 +1,159 @@
+// A server-side cursor that hands out binary rows: the extended protocol's own portal, executed a batch at a time.
+// node-postgres turns every field into a string and has no binary cursor, so this borrows the connection's socket while
+// it reads, as pg-copy-streams does. It refuses parameters: the statements that need it have none.
+
+import type { Socket } from 'node:net';
+import { setImmediate } from 'node:timers/promises';
+import type pg from 'pg';
+import { DatabaseError, serialize } from 'pg-protocol';
+
+/** Rows a portal hands out at a time: 100,000 were 1.4 times as fast as 10,000 (binary int4 and float4, loopback). */
+const BATCH_ROWS = 100_000;
+const MESSAGE = { dataRow: 68, portalSuspended: 115, commandComplete: 67, error: 69, readyForQuery: 90 };
+const HEADER_BYTES = 5;
+
+/** Called for each row: field i of four-byte fields starts at `bytes[at + 4 + 8·i]`. `bytes` is only valid during the call. */
+export type OnRow = (bytes: Buffer, at: number) => void;
+
+export interface PortalOptions {
+  onRow: OnRow;
+  /** Between two batches; the next one is asked for when it returns. */
+  onBatch?: () => void;
+  signal?: AbortSignal;
+}
+
+/** Runs `text` in the transaction of `client`. @throws the server's error, or the signal's reason */
+export async function readPortal(client: pg.PoolClient, text: string, options: PortalOptions): Promise<void> {
+  // The end of the connection is also an event, which must not end the process.
+  const ignoreLostConnection = () => {};
+  client.on('error', ignoreLostConnection);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.query(new PortalQuery(text, options, resolve, reject) as never);
+    });
+  } finally {
+    client.off('error', ignoreLostConnection);
+  }
+}
+
+/** What node-postgres calls a Submittable: it is handed the connection when its turn comes. */
+class PortalQuery {
+  readonly #text: string;
+  readonly #options: PortalOptions;
+  readonly #resolve: () => void;
+  readonly #reject: (error: unknown) => void;
+  #socket!: Socket;
+  #borrowed: ((chunk: Buffer) => void)[] = [];
+  #rest: Buffer | null = null;
+  #failure: unknown = null;
+
+  constructor(text: string, options: PortalOptions, resolve: () => void, reject: (error: unknown) => void) {
+    this.#text = text;
+    this.#options = options;
+    this.#resolve = resolve;
+    this.#reject = reject;
+  }
+
+  submit(connection: { stream: Socket }): null {
+    this.#socket = connection.stream;
+    this.#borrowed = this.#socket.listeners('data') as ((chunk: Buffer) => void)[];
+    this.#socket.removeAllListeners('data');
+    this.#socket.on('data', this.#onData);
+    this.#send(
+      serialize.parse({ name: '', text: this.#text, types: [] }),
+      serialize.bind({ portal: '', statement: '', values: [], binary: true }),
+    );
+    this.#execute();
+    return null;
+  }
+
+  #execute(): void {
+    this.#send(serialize.execute({ portal: '', rows: BATCH_ROWS }), serialize.flush());
+  }
+
+  #send(...messages: Buffer[]): void {
+    this.#socket.write(Buffer.concat(messages));
+  }
+
+  #onData = (chunk: Buffer): void => {
+    const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
+    this.#rest = null;
+    let at = 0;
+    while (at + HEADER_BYTES <= bytes.length) {
+      const end = at + 1 + bytes.readInt32BE(at + 1);
+      if (end > bytes.length) break;
+      if (bytes[at] === MESSAGE.dataRow) this.#handleRow(bytes, at + HEADER_BYTES + 2);
+      else if (bytes[at] === MESSAGE.readyForQuery) {
+        this.#giveBack(bytes.subarray(at));
+        return;
+      } else this.#handleMessage(bytes[at], bytes.subarray(at + HEADER_BYTES, end));
+      at = end;
+    }
+    if (at < bytes.length) this.#rest = bytes.subarray(at);
+  };
+
+  #handleRow(bytes: Buffer, at: number): void {
+    if (this.#failure !== null) return;
+    try {
+      this.#options.onRow(bytes, at);
+    } catch (error) {
+      this.#failure = error;
+    }
+  }
+
+  #handleMessage(type: number, body: Buffer): void {
+    if (type === MESSAGE.portalSuspended) void this.#nextBatch();
+    else if (type === MESSAGE.commandComplete) this.#send(serialize.sync());
+    else if (type === MESSAGE.error) {
+      this.#failure ??= toError(body);
+      this.#send(serialize.sync());
+    }
+  }
+
+  async #nextBatch(): Promise<void> {
+    // A turn of the event loop, so that signals and messages get through between batches.
+    await setImmediate();
+    try {
+      if (this.#failure !== null) throw this.#failure;
+      this.#options.onBatch?.();
+      this.#options.signal?.throwIfAborted();
+      this.#execute();
+    } catch (error) {
+      this.#failure ??= error;
+      this.#send(serialize.sync());
+    }
+  }
+
+  /** The socket's own listeners see ReadyForQuery themselves, and the client goes on with its queue. */
+  #giveBack(tail: Buffer): void {
+    this.#socket.removeListener('data', this.#onData);
+    for (const listener of this.#borrowed) this.#socket.on('data', listener);
+    for (const listener of this.#borrowed) listener(tail);
+    if (this.#failure === null) this.#resolve();
+    else this.#reject(this.#failure);
+  }
+
+  /** The connection was lost, after the server's own last words if it had any. */
+  handleError(error: Error): void {
+    this.#reject(this.#failure ?? error);
+  }
+
+  handleReadyForQuery(): void {}
+  handleRowDescription(): void {}
+  handleDataRow(): void {}
+  handlePortalSuspended(): void {}
+  handleCommandComplete(): void {}
+  handleEmptyQuery(): void {}
+}
+
+/** An ErrorResponse: fields are a letter, text and a zero byte each (protocol manual, "Error and Notice Message Fields"). */
+function toError(body: Buffer): DatabaseError {
+  const fields = new Map(
+    body
+      .toString('utf8')
+      .split('\0')
+      .map((field) => [field[0], field.slice(1)]),
+  );
+  const error = new DatabaseError(fields.get('M') ?? 'PostgreSQL reported an error', body.length, 'error');
+  return Object.assign(error, { severity: fields.get('S'), code: fields.get('C') });
+}

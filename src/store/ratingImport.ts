@@ -1,0 +1,175 @@
+// One import as one transaction: COPY into staging tables, merge, statistics, record; all of it or nothing.
+// Staging first: COPY cannot upsert, and one bad row would abort the whole statement.
+//
+//   lock ─▶ stage movies, links, ratings ─▶ merge ─▶ statistics ─▶ record SUCCEEDED ─▶ commit
+//                    (readers see the old state until here) ───────────────────────────┘
+
+import type { Writable } from 'node:stream';
+import type pg from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import { AppError } from '../errors.js';
+import {
+  columnsOf,
+  type ImportCounts,
+  inParts,
+  type RejectedLine,
+  saveRejects,
+  startImportRecord,
+} from './importRecord.js';
+import * as sql from './ratingImportSql.js';
+import { RATING_COPY_COLUMNS } from './ratingRows.js';
+import type { Store } from './store.js';
+
+const LOCK_NOT_AVAILABLE = '55P03';
+
+export interface MovieRow {
+  movieId: number;
+  title: string;
+  year: number | null;
+  genres: string[];
+  line: number;
+}
+
+export interface LinkRow {
+  movieId: number;
+  imdbId: number | null;
+  tmdbId: number | null;
+  line: number;
+  raw: string;
+}
+
+export interface MergeResult {
+  ratings: Pick<ImportCounts, 'inserted' | 'updated' | 'duplicates' | 'usersAdded' | 'moviesAdded'>;
+  movies: { inserted: number; updated: number };
+  links: { updated: number; orphans: number[] };
+}
+
+export interface RatingImport {
+  id: number;
+  stageMovies(rows: readonly MovieRow[]): Promise<void>;
+  stageLinks(rows: readonly LinkRow[]): Promise<void>;
+  /** A stream that takes binary COPY bytes in the layout of store/ratingRows.ts. */
+  openRatingsSink(): Writable;
+  /** Ends the connection, so that what it does now or next fails at once. Only `rollback` may follow. */
+  stop(): Promise<void>;
+  merge(): Promise<MergeResult>;
+  /** Writes the record and makes everything visible. */
+  commit(counts: ImportCounts, rejects: readonly RejectedLine[]): Promise<void>;
+  rollback(): Promise<void>;
+}
+
+/** @throws AppError IMPORT_BUSY when another import holds the lock */
+export async function beginImport(store: Store, source: string): Promise<RatingImport> {
+  const client = await store.pool.connect();
+  client.on('error', ignoreLostConnection);
+  try {
+    await client.query(sql.BEGIN);
+    await client.query(sql.CREATE_STAGING);
+    const { rows } = await client.query('select pg_backend_pid() as pid');
+    return new PostgresImport(store, client, await startImportRecord(store, source), rows[0].pid);
+  } catch (error) {
+    client.release(true);
+    const isBusy = (error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE;
+    throw isBusy ? new AppError('IMPORT_BUSY', 'another import is running on this database') : error;
+  }
+}
+
+/** It shows as a failed query; the event must not end the process. */
+function ignoreLostConnection(): void {}
+
+class PostgresImport implements RatingImport {
+  readonly id: number;
+  readonly #store: Store;
+  readonly #client: pg.PoolClient;
+  readonly #backendPid: number;
+
+  constructor(store: Store, client: pg.PoolClient, id: number, backendPid: number) {
+    this.#store = store;
+    this.#client = client;
+    this.id = id;
+    this.#backendPid = backendPid;
+  }
+
+  async stageMovies(rows: readonly MovieRow[]): Promise<void> {
+    for (const part of inParts(rows)) {
+      const genres = part.map((row) => row.genres.join('|'));
+      const [movieIds, titles, years, lines] = columnsOf(part, ['movieId', 'title', 'year', 'line']);
+      await this.#client.query(sql.STAGE_MOVIES, [movieIds, titles, years, genres, lines]);
+    }
+  }
+
+  async stageLinks(rows: readonly LinkRow[]): Promise<void> {
+    for (const part of inParts(rows)) {
+      await this.#client.query(sql.STAGE_LINKS, columnsOf(part, ['movieId', 'imdbId', 'tmdbId', 'line']));
+    }
+  }
+
+  openRatingsSink(): Writable {
+    return this.#client.query(
+      copyFrom(`copy staging_ratings (${RATING_COPY_COLUMNS}) from stdin (format binary)`),
+    );
+  }
+
+  async stop(): Promise<void> {
+    await this.#store.pool.query('select pg_terminate_backend($1)', [this.#backendPid]);
+  }
+
+  async merge(): Promise<MergeResult> {
+    const one = async (text: string) => (await this.#client.query(text)).rows[0];
+    await this.#client.query(sql.ANALYZE_STAGING);
+    await this.#client.query(sql.LOCK_RATINGS);
+    const { users_added } = await one(sql.MERGE_USERS);
+    const movies = await one(sql.MERGE_MOVIES);
+    const { placeholders } = await one(sql.MERGE_PLACEHOLDER_MOVIES);
+    const links = await one(sql.MERGE_LINKS);
+    const ratings = await one(sql.MERGE_RATINGS);
+    if (ratings.inserted + ratings.updated > 0) {
+      await this.#client.query(sql.UPDATE_USER_STATISTICS);
+      await this.#client.query(sql.UPDATE_MOVIE_STATISTICS);
+    }
+    return {
+      ratings: {
+        inserted: ratings.inserted,
+        updated: ratings.updated,
+        duplicates: ratings.duplicates,
+        usersAdded: users_added,
+        moviesAdded: movies.inserted + placeholders,
+      },
+      movies: { inserted: movies.inserted, updated: movies.updated },
+      links: { updated: links.updated, orphans: links.orphans ?? [] },
+    };
+  }
+
+  async commit(counts: ImportCounts, rejects: readonly RejectedLine[]): Promise<void> {
+    await saveRejects(this.#client, this.id, rejects);
+    await this.#client.query(sql.FINISH_RECORD, [
+      this.id,
+      counts.linesRead,
+      counts.inserted,
+      counts.updated,
+      counts.unchanged,
+      counts.duplicates,
+      counts.rejected,
+      counts.usersAdded,
+      counts.moviesAdded,
+    ]);
+    await this.#client.query('commit').catch(async (error: unknown) => {
+      if (!(await this.#isCommitted())) throw error;
+    });
+    this.#client.off('error', ignoreLostConnection);
+    this.#client.release();
+  }
+
+  /** For a commit whose answer got lost: `for update` waits until the server has decided. */
+  async #isCommitted(): Promise<boolean> {
+    const { rows } = await this.#store.pool.query('select status from imports where id = $1 for update', [
+      this.id,
+    ]);
+    return rows[0].status === 'SUCCEEDED';
+  }
+
+  async rollback(): Promise<void> {
+    await this.#client.query('rollback').catch(() => {});
+    this.#client.release(true);
+  }
+}

@@ -1,0 +1,189 @@
+// Reads and single-row writes of ratings. A write keeps the statistics of its user and movie exact in the same
+// transaction; bulk writes go through store/ratingImport.ts.
+
+import type pg from 'pg';
+import { AppError } from '../errors.js';
+import { afterCondition, type KeysetOrder, type KeysetValues, keyColumn, orderBy } from './keyset.js';
+import { RATING_MAX, RATING_MIN } from './scale.js';
+import { inTransaction, type Store } from './store.js';
+
+/** Advisory lock of the next free idx of a user. */
+const NEW_USER_LOCK = 7_267_803;
+
+export interface RatingRow {
+  userId: number;
+  movieId: number;
+  rating: number;
+  ratedAt: Date | null;
+}
+
+export type RatingPage = (RatingRow & { key: string[] })[];
+
+const BY_MOVIE = { expression: 'movie_id', type: 'int' } as const;
+export const RATING_ORDERS = {
+  MOVIE_ID: [BY_MOVIE],
+  RATING_DESC: [{ expression: 'rating::float8', type: 'float8', descending: true }, BY_MOVIE],
+  RATED_AT_DESC: [
+    { expression: `coalesce(rated_at, 'epoch')`, type: 'timestamptz', descending: true },
+    BY_MOVIE,
+  ],
+} as const satisfies Record<string, KeysetOrder>;
+export type RatingOrder = keyof typeof RATING_ORDERS;
+
+export const MOVIE_RATINGS_ORDER = [{ expression: 'user_id', type: 'int' }] as const satisfies KeysetOrder;
+
+const COLUMNS = 'user_id as "userId", movie_id as "movieId", rating, rated_at as "ratedAt"';
+
+/** One page for each user, all in one statement. */
+export function ratingPagesOfUsers(
+  store: Store,
+  userIds: readonly number[],
+  order: RatingOrder,
+  first: number,
+  after: KeysetValues | null,
+): Promise<RatingPage[]> {
+  return ratingPages(store, 'user_id', userIds, RATING_ORDERS[order], first, after);
+}
+
+/** One page for each movie, all in one statement, by userId. */
+export function ratingPagesOfMovies(
+  store: Store,
+  movieIds: readonly number[],
+  first: number,
+  after: KeysetValues | null,
+): Promise<RatingPage[]> {
+  return ratingPages(store, 'movie_id', movieIds, MOVIE_RATINGS_ORDER, first, after);
+}
+
+async function ratingPages(
+  store: Store,
+  parent: 'user_id' | 'movie_id',
+  parentIds: readonly number[],
+  order: KeysetOrder,
+  first: number,
+  after: KeysetValues | null,
+): Promise<RatingPage[]> {
+  const { rows } = await store.pool.query(
+    `select page.*
+     from unnest($1::int[]) as parent (id)
+     cross join lateral (
+       select ${COLUMNS}, ${keyColumn(order)}
+       from ratings
+       where ${parent} = parent.id and ${after ? afterCondition(order, 3) : 'true'}
+       order by ${orderBy(order)}
+       limit $2
+     ) page`,
+    [parentIds, first, ...(after ?? [])],
+  );
+  const pages = new Map<number, RatingPage>(parentIds.map((id) => [id, []]));
+  const parentOf = (row: RatingRow) => (parent === 'user_id' ? row.userId : row.movieId);
+  for (const row of rows) pages.get(parentOf(row))!.push(row);
+  return parentIds.map((id) => pages.get(id)!);
+}
+
+/** One entry for each pair, null where the user has not rated the movie. */
+export async function findRatings(
+  store: Store,
+  pairs: readonly { userId: number; movieId: number }[],
+): Promise<(RatingRow | null)[]> {
+  const { rows } = await store.pool.query<RatingRow>({
+    name: 'ratings-by-pair',
+    text: `select ${COLUMNS}
+           from unnest($1::int[], $2::int[]) as pair (u, m)
+           join ratings on user_id = u and movie_id = m`,
+    values: [pairs.map((pair) => pair.userId), pairs.map((pair) => pair.movieId)],
+  });
+  const byPair = new Map(rows.map((row) => [`${row.userId}:${row.movieId}`, row]));
+  return pairs.map(({ userId, movieId }) => byPair.get(`${userId}:${movieId}`) ?? null);
+}
+
+/** Embedding rows of the movies that each user has rated. */
+export async function ratedMovieIndices(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
+  const { rows } = await store.pool.query<{ userId: number; indices: number[] }>({
+    name: 'rated-movie-indices',
+    text: `select user_id as "userId", array_agg(idx) as indices
+           from ratings join movies using (movie_id)
+           where user_id = any($1::int[])
+           group by user_id`,
+    values: [userIds],
+  });
+  const byUser = new Map(rows.map((row) => [row.userId, Int32Array.from(row.indices)]));
+  return userIds.map((userId) => byUser.get(userId) ?? new Int32Array(0));
+}
+
+/** Adds or replaces a rating, and the user when it is a new one. @throws AppError RATING_OUT_OF_RANGE, MOVIE_NOT_FOUND */
+export async function rateMovie(
+  store: Store,
+  userId: number,
+  movieId: number,
+  rating: number,
+  at: Date,
+): Promise<RatingRow> {
+  if (!(rating >= RATING_MIN && rating <= RATING_MAX)) {
+    throw new AppError('RATING_OUT_OF_RANGE', `rating ${rating} is outside ${RATING_MIN} to ${RATING_MAX}`);
+  }
+  return inTransaction(store.pool, async (client) => {
+    await lockPair(client, userId, movieId);
+    const { rows } = await client.query<RatingRow>(
+      `insert into ratings (user_id, movie_id, rating, rated_at)
+       values ($1, $2, $3, $4)
+       on conflict (user_id, movie_id) do update set rating = excluded.rating, rated_at = excluded.rated_at
+       returning ${COLUMNS}`,
+      [userId, movieId, rating, at],
+    );
+    await updateStatistics(client, userId, movieId);
+    return rows[0];
+  });
+}
+
+/** @throws AppError MOVIE_NOT_FOUND, RATING_NOT_FOUND */
+export async function removeRating(store: Store, userId: number, movieId: number): Promise<RatingRow> {
+  return inTransaction(store.pool, async (client) => {
+    await lockPair(client, userId, movieId);
+    const { rows } = await client.query<RatingRow>(
+      `delete from ratings where user_id = $1 and movie_id = $2 returning ${COLUMNS}`,
+      [userId, movieId],
+    );
+    if (rows.length === 0)
+      throw new AppError('RATING_NOT_FOUND', `user ${userId} has not rated movie ${movieId}`);
+    await updateStatistics(client, userId, movieId);
+    return rows[0];
+  });
+}
+
+/**
+ * Locks in one fixed order: ratings against a merge, idx against other new users, then the user's and the movie's row,
+ * so that concurrent writes of one movie see each other's ratings in its statistics.
+ */
+async function lockPair(client: pg.PoolClient, userId: number, movieId: number): Promise<void> {
+  await client.query('lock table ratings in row exclusive mode');
+  const user = await client.query('select from users where user_id = $1 for update', [userId]);
+  if (user.rowCount === 0) await addUser(client, userId);
+  const movie = await client.query('select from movies where movie_id = $1 for update', [movieId]);
+  if (movie.rowCount === 0) throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`);
+}
+
+async function addUser(client: pg.PoolClient, userId: number): Promise<void> {
+  await client.query('select pg_advisory_xact_lock($1)', [NEW_USER_LOCK]);
+  await client.query(
+    `insert into users (user_id, idx)
+     select $1, coalesce(max(idx), -1) + 1 from users
+     on conflict (user_id) do nothing`,
+    [userId],
+  );
+}
+
+async function updateStatistics(client: pg.PoolClient, userId: number, movieId: number): Promise<void> {
+  await client.query(
+    `update users
+     set (rating_count, mean_rating) = (select count(*), avg(rating) from ratings where user_id = $1)
+     where user_id = $1`,
+    [userId],
+  );
+  await client.query(
+    `update movies
+     set (rating_count, mean_rating) = (select count(*), avg(rating) from ratings where movie_id = $1)
+     where movie_id = $1`,
+    [movieId],
+  );
+}

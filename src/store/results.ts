@@ -1,0 +1,107 @@
+// What a run leaves behind, in one transaction: evaluation, baselines, confusion, test predictions, model, status.
+// So a run that says SUCCEEDED has all of it, and a run that died has none of it.
+
+import { AppError } from '../errors.js';
+import { copyColumns } from './columnCopy.js';
+import { columnsOf } from './importRecord.js';
+import { insertModel, type ModelContent, markActive } from './models.js';
+import { scaleSteps } from './scale.js';
+import { inTransaction, type Store } from './store.js';
+
+export interface EvaluationRecord {
+  testRatings: number;
+  mse: number;
+  rmse: number;
+  mae: number;
+  confusion: {
+    threshold: number;
+    truePositives: number;
+    falsePositives: number;
+    trueNegatives: number;
+    falseNegatives: number;
+  };
+  /** Counts, actual by predicted, by step of the scale. */
+  starConfusion: number[][];
+  baselines: { name: string; mse: number; rmse: number; mae: number }[];
+}
+
+/** Parallel arrays, one entry for each test rating. */
+export interface TestPredictions {
+  userIds: Int32Array;
+  movieIds: Int32Array;
+  actual: Float32Array;
+  predicted: Float32Array;
+}
+
+export interface RunResult {
+  evaluation: EvaluationRecord;
+  testPredictions: TestPredictions;
+  model: ModelContent;
+  promote: boolean;
+  /** Seconds by phase. */
+  timings: Record<string, number>;
+}
+
+/** Gives the new model's id. @throws AppError RUN_LOST when the run is no longer RUNNING: nothing is written then */
+export async function saveResult(store: Store, runId: number, result: RunResult): Promise<number> {
+  return inTransaction(store.pool, async (client) => {
+    const { rowCount } = await client.query(
+      `update training_runs
+       set status = 'SUCCEEDED', finished_at = clock_timestamp(), timings = $2
+       where id = $1 and status = 'RUNNING'`,
+      [runId, JSON.stringify(result.timings)],
+    );
+    if (rowCount !== 1)
+      throw new AppError('RUN_LOST', `run ${runId} was ended by somebody else; its result is dropped`);
+    await insertEvaluation(client, runId, result.evaluation);
+    await insertTestPredictions(client, runId, result.testPredictions);
+    const modelId = await insertModel(client, runId, result.model);
+    if (result.promote) await markActive(client, modelId);
+    return modelId;
+  });
+}
+
+type Client = Parameters<typeof copyColumns>[0];
+
+async function insertEvaluation(client: Client, runId: number, evaluation: EvaluationRecord): Promise<void> {
+  const { testRatings, mse, rmse, mae, confusion, starConfusion, baselines } = evaluation;
+  await client.query(
+    `insert into evaluations (run_id, test_ratings, mse, rmse, mae, threshold,
+       true_positives, false_positives, true_negatives, false_negatives)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+    [
+      ...[runId, testRatings, mse, rmse, mae, confusion.threshold],
+      ...[
+        confusion.truePositives,
+        confusion.falsePositives,
+        confusion.trueNegatives,
+        confusion.falseNegatives,
+      ],
+    ],
+  );
+  await client.query(
+    `insert into evaluation_baselines (run_id, name, mse, rmse, mae)
+     select $1, baseline.* from unnest($2::text[], $3::float8[], $4::float8[], $5::float8[]) as baseline`,
+    [runId, ...columnsOf(baselines, ['name', 'mse', 'rmse', 'mae'])],
+  );
+  const steps = scaleSteps();
+  const cells = starConfusion.flatMap((row, actual) =>
+    row.map((ratings, predicted) => ({ actual: steps[actual], predicted: steps[predicted], ratings })),
+  );
+  await client.query(
+    `insert into confusion_cells (run_id, actual, predicted, ratings)
+     select $1, cell.* from unnest($2::real[], $3::real[], $4::int[]) as cell`,
+    [runId, ...columnsOf(cells, ['actual', 'predicted', 'ratings'])],
+  );
+}
+
+async function insertTestPredictions(client: Client, runId: number, test: TestPredictions): Promise<void> {
+  const runIds = new Int32Array(test.actual.length).fill(runId);
+  await copyColumns(client, 'test_predictions (run_id, user_id, movie_id, actual, predicted)', [
+    runIds,
+    test.userIds,
+    test.movieIds,
+    test.actual,
+    test.predicted,
+  ]);
+}

@@ -1,0 +1,62 @@
+// The open store: one pool of connections, and Prisma on top of the same pool.
+// Prisma serves single-row reads and writes; sets, cursors and COPY use the pool directly (measured: 3.5–6 times faster).
+
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { AppError, messageOf } from '../errors.js';
+import { PrismaClient } from './prisma/client.js';
+
+const POOL_SIZE = 10;
+
+export interface Store {
+  url: string;
+  pool: pg.Pool;
+  prisma: PrismaClient;
+  close(): Promise<void>;
+}
+
+/** @throws AppError DATABASE_UNREACHABLE */
+export async function openStore(url: string): Promise<Store> {
+  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, application_name: 'marquee' });
+  // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.
+  pool.on('error', () => {});
+  try {
+    await pool.query('select 1');
+  } catch (error) {
+    await pool.end();
+    const { host } = new URL(url);
+    throw new AppError('DATABASE_UNREACHABLE', `PostgreSQL at ${host} does not answer: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  return {
+    url,
+    pool,
+    prisma,
+    async close() {
+      await prisma.$disconnect();
+      await pool.end();
+    },
+  };
+}
+
+/** Runs `work` in one transaction on its own connection; rolls back and closes the connection when it throws. */
+export async function inTransaction<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+  begin = 'begin',
+): Promise<T> {
+  const client = await pool.connect();
+  try {
+    await client.query(begin);
+    const result = await work(client);
+    await client.query('commit');
+    client.release();
+    return result;
+  } catch (error) {
+    await client.query('rollback').catch(() => {});
+    client.release(true);
+    throw error;
+  }
+}

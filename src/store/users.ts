@@ -1,0 +1,59 @@
+// Reads of users: single ones by id for loaders, pages by keyset.
+
+import { afterCondition, type KeysetOrder, type KeysetValues, keyColumn, orderBy } from './keyset.js';
+import type { Store } from './store.js';
+
+export interface UserRow {
+  userId: number;
+  /** Row of the user embedding. */
+  idx: number;
+  ratingCount: number;
+  meanRating: number | null;
+}
+
+export const USER_ORDERS = {
+  USER_ID: [{ expression: 'user_id', type: 'int' }],
+  RATING_COUNT_DESC: [
+    { expression: 'rating_count', type: 'int', descending: true },
+    { expression: 'user_id', type: 'int' },
+  ],
+  MEAN_RATING_DESC: [
+    { expression: 'coalesce(mean_rating, 0)', type: 'float8', descending: true },
+    { expression: 'user_id', type: 'int' },
+  ],
+} as const satisfies Record<string, KeysetOrder>;
+
+export type UserOrder = keyof typeof USER_ORDERS;
+
+const COLUMNS = 'user_id as "userId", idx, rating_count as "ratingCount", mean_rating as "meanRating"';
+
+/** One entry for each id, null where there is no such user. */
+export async function findUsers(store: Store, userIds: readonly number[]): Promise<(UserRow | null)[]> {
+  const { rows } = await store.pool.query<UserRow>({
+    name: 'users-by-id',
+    text: `select ${COLUMNS} from users where user_id = any($1::int[])`,
+    values: [userIds],
+  });
+  const byId = new Map(rows.map((row) => [row.userId, row]));
+  return userIds.map((userId) => byId.get(userId) ?? null);
+}
+
+export async function pageOfUsers(
+  store: Store,
+  order: UserOrder,
+  first: number,
+  after: KeysetValues | null,
+): Promise<(UserRow & { key: string[] })[]> {
+  const terms = USER_ORDERS[order];
+  const condition = after ? afterCondition(terms, 2) : 'true';
+  const { rows } = await store.pool.query(
+    `select ${COLUMNS}, ${keyColumn(terms)} from users where ${condition} order by ${orderBy(terms)} limit $1`,
+    [first, ...(after ?? [])],
+  );
+  return rows;
+}
+
+export async function countUsers(store: Store): Promise<number> {
+  const { rows } = await store.pool.query('select count(*)::int as count from users');
+  return rows[0].count;
+}

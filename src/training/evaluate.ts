@@ -1,0 +1,88 @@
+// Errors of predictions on held-out ratings, and the confusion matrices, rightly labelled:
+// positive means above the threshold, rows are actual. Checked against published figures in test/evaluate.test.ts.
+
+import { clipToScale, RATING_MIN, RATING_STEP, roundToScale, scaleSteps } from '../store/scale.js';
+import { fitBaselines, meanOf } from './baselines.js';
+import type { RatingSet } from './split.js';
+
+export interface ErrorFigures {
+  mse: number;
+  rmse: number;
+  mae: number;
+}
+
+export interface ConfusionCounts {
+  threshold: number;
+  truePositives: number;
+  falsePositives: number;
+  trueNegatives: number;
+  falseNegatives: number;
+}
+
+export interface EvaluationResult extends ErrorFigures {
+  testRatings: number;
+  /** At the mean of the test ratings. */
+  confusion: ConfusionCounts;
+  /** Counts, actual by predicted, both rounded to the steps of the scale (lowest first). */
+  starConfusion: number[][];
+  baselines: (ErrorFigures & { name: string })[];
+}
+
+/** predicted: one for each test rating, in stars, clipped to the scale. */
+export function evaluate(
+  train: RatingSet,
+  test: RatingSet,
+  predicted: Float32Array,
+  users: number,
+  movies: number,
+): EvaluationResult {
+  const baselines = fitBaselines(train, users, movies).map(({ name, predict }) => {
+    const guesses = test.ratings.map((_, i) =>
+      clipToScale(predict(test.userIndices[i], test.movieIndices[i])),
+    );
+    return { name, ...errorsOf(test.ratings, guesses) };
+  });
+  return {
+    testRatings: test.ratings.length,
+    ...errorsOf(test.ratings, predicted),
+    confusion: confusionAt(meanOf(test.ratings), test.ratings, predicted),
+    starConfusion: starConfusionOf(test.ratings, predicted),
+    baselines,
+  };
+}
+
+export function errorsOf(actual: Float32Array, predicted: Float32Array): ErrorFigures {
+  let squares = 0;
+  let absolutes = 0;
+  for (let i = 0; i < actual.length; i++) {
+    const error = predicted[i] - actual[i];
+    squares += error * error;
+    absolutes += Math.abs(error);
+  }
+  const mse = squares / actual.length;
+  return { mse, rmse: Math.sqrt(mse), mae: absolutes / actual.length };
+}
+
+export function confusionAt(
+  threshold: number,
+  actual: Float32Array,
+  predicted: Float32Array,
+): ConfusionCounts {
+  const counts = { threshold, truePositives: 0, falsePositives: 0, trueNegatives: 0, falseNegatives: 0 };
+  for (let i = 0; i < actual.length; i++) {
+    const isPositive = actual[i] > threshold;
+    if (predicted[i] > threshold) counts[isPositive ? 'truePositives' : 'falsePositives']++;
+    else counts[isPositive ? 'falseNegatives' : 'trueNegatives']++;
+  }
+  return counts;
+}
+
+function starConfusionOf(actual: Float32Array, predicted: Float32Array): number[][] {
+  const counts = scaleSteps().map(() => scaleSteps().map(() => 0));
+  for (let i = 0; i < actual.length; i++) counts[stepOf(actual[i])][stepOf(predicted[i])]++;
+  return counts;
+}
+
+function stepOf(rating: number): number {
+  return Math.round((roundToScale(rating) - RATING_MIN) / RATING_STEP);
+}

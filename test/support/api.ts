@@ -1,0 +1,42 @@
+// The API on a free port, and a client that speaks to it as any other would: over HTTP.
+
+import { startServer } from '#src/api/server.js';
+import { createLogger } from '#src/log.js';
+import { createRecommender } from '#src/scoring/recommender.js';
+import { openQueue, type TrainingQueue } from '#src/store/queue.js';
+import type { Store } from '#src/store/store.js';
+
+export interface TestApi {
+  url: string;
+  queue: TrainingQueue;
+  // biome-ignore lint/suspicious/noExplicitAny: answers are as free as the queries of the tests
+  query(document: string, variables?: object): Promise<{ data: any; errors?: any[] }>;
+  close(): Promise<void>;
+}
+
+export async function startTestApi(store: Store): Promise<TestApi> {
+  const log = createLogger({ logLevel: 'silent' });
+  const queue = await openQueue(store, log);
+  const recommender = createRecommender(store);
+  const server = await startServer(
+    { store, recommender, queue, log, codeVersion: 'test' },
+    { host: '127.0.0.1', port: 0 },
+  );
+  return {
+    url: server.url,
+    queue,
+    async query(query, variables) {
+      const response = await fetch(`${server.url}/graphql`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ query, variables }),
+      });
+      return (await response.json()) as Awaited<ReturnType<TestApi['query']>>;
+    },
+    async close() {
+      await server.close();
+      await queue.close();
+      await recommender.close();
+    },
+  };
+}

@@ -1,0 +1,47 @@
+// A TCP proxy before PostgreSQL, so that a test can watch the bytes and cut a connection at an exact place.
+
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+
+export interface TestProxy {
+  /** The URL of the database, through the proxy. */
+  url: string;
+  close(): Promise<void>;
+}
+
+/** Sees each piece before it is passed on; true: both sides are cut off instead. */
+export type OnBytes = (bytes: Buffer) => boolean;
+
+export async function startProxy(
+  databaseUrl: string,
+  { fromClient = () => false, fromServer = () => false }: { fromClient?: OnBytes; fromServer?: OnBytes },
+): Promise<TestProxy> {
+  const target = new URL(databaseUrl);
+  const sockets = new Set<Socket>();
+  const server = createServer((client) => {
+    const upstream = connect(Number(target.port), target.hostname);
+    const cut = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', cut);
+    }
+    client.on('data', (bytes) => (fromClient(bytes) ? cut() : upstream.write(bytes)));
+    upstream.on('data', (bytes) => (fromServer(bytes) ? cut() : client.write(bytes)));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const url = new URL(databaseUrl);
+  url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url: url.href,
+    async close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

@@ -1,0 +1,59 @@
+// Stores for tests: a database of its own with a small synthetic set, and a model trained on it when asked for.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { importRatings } from '#src/loading/import.js';
+import { writeSyntheticSet } from '#src/loading/synthetic.js';
+import { DEFAULT_SPLIT, resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { createRun, type RunRequest } from '#src/store/runs.js';
+import { openStore, type Store } from '#src/store/store.js';
+import { runInThread } from '#src/training/runInThread.js';
+import { createTestDatabase } from '../database.js';
+
+export interface TestStore extends Store {
+  /** Closes the store and drops its database. */
+  drop(): Promise<void>;
+}
+
+export const SET = { users: 120, movies: 80, ratings: 3000, seed: 3 };
+
+export async function openTestStore(): Promise<TestStore> {
+  const database = await createTestDatabase();
+  const store = await openStore(database.url);
+  return {
+    ...store,
+    async drop() {
+      await store.close();
+      await database.drop();
+    },
+  };
+}
+
+export async function importSynthetic(store: Store, set = SET): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'marquee-set-'));
+  await writeSyntheticSet(folder, set);
+  await importRatings(store, folder, { maxRejects: 0 });
+  await rm(folder, { recursive: true });
+}
+
+export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
+  return {
+    preset: 'paper',
+    hyperparameters: resolveHyperparameters('paper', { epochs: 2, hiddenLayers: [16], batchSize: 256 }),
+    split: { ...DEFAULT_SPLIT },
+    seed: 1,
+    engine: 'tfjs:wasm',
+    promote: true,
+    idempotencyKey: null,
+    codeVersion: 'test',
+    ...changes,
+  };
+}
+
+/** Records a run and trains it in a thread; gives its id. */
+export async function train(store: Store, request = aRunRequest()): Promise<number> {
+  const { run } = await createRun(store, request);
+  await runInThread(store, run.id);
+  return run.id;
+}

@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startWorker } from '#src/jobs/worker.js';
+import { createLogger } from '#src/log.js';
+import { openQueue } from '#src/store/queue.js';
+import { createRun } from '#src/store/runs.js';
+import { startTestApi, type TestApi } from './support/api.js';
+import { aRunRequest, importSynthetic, openTestStore, type TestStore } from './support/store.js';
+
+const START = `mutation ($input: StartTrainingRunInput!) { startTrainingRun(input: $input) {
+  trainingRun { id status engine } userErrors { field message code } } }`;
+const SMALL = { hyperparameters: { epochs: 2, hiddenLayers: [16], batchSize: 256 } };
+const log = createLogger({ logLevel: 'silent' });
+
+let store: TestStore;
+let api: TestApi;
+beforeAll(async () => {
+  store = await openTestStore();
+  await importSynthetic(store);
+  api = await startTestApi(store);
+});
+afterAll(async () => {
+  await api.close();
+  await store.drop();
+});
+
+test('a run that is started by mutation waits, is taken by a worker, and its model answers', async () => {
+  const { data } = await api.query(START, { input: SMALL });
+  expect(data.startTrainingRun).toMatchObject({
+    trainingRun: { status: 'QUEUED', engine: 'auto' },
+    userErrors: [],
+  });
+  const worker = await startWorker(store, api.queue, log);
+  const run = await untilEnded(data.startTrainingRun.trainingRun.id);
+  await worker.close();
+  expect(run).toMatchObject({
+    status: 'SUCCEEDED',
+    engine: 'tfjs:wasm',
+    error: null,
+    model: { active: true },
+  });
+  expect(run.epochs.length).toBe(2);
+  const answer = await api.query('{ predictedRating(userId: 1, movieId: 1) { source model { version } } }');
+  expect(answer.data.predictedRating.source).toBe('MODEL');
+});
+
+test('the API answers while a run trains in the same process', async () => {
+  const queue = await openQueue(store, log);
+  const worker = await startWorker(store, queue, log);
+  const { data } = await api.query(START, { input: { hyperparameters: { epochs: 200 } } });
+  const { id } = data.startTrainingRun.trainingRun;
+  await until(async () => (await statusOf(id)).progress !== null);
+  const { data: during } = await api.query(
+    '{ movies(first: 1) { nodes { title } } trainingRuns(first: 1) { nodes { status } } }',
+  );
+  expect(during.trainingRuns.nodes[0].status).toBe('RUNNING');
+  await worker.close();
+  await queue.close();
+  expect((await statusOf(id)).status).toBe('CANCELLED');
+});
+
+test('a run that was recorded but never queued is taken when a worker starts', async () => {
+  const { run } = await createRun(store, aRunRequest());
+  const queue = await openQueue(store, log);
+  const worker = await startWorker(store, queue, log);
+  await until(
+    async () =>
+      (await store.prisma.trainingRun.findUnique({ where: { id: run.id } }))!.status === 'SUCCEEDED',
+  );
+  await worker.close();
+  await queue.close();
+});
+
+test('a wrong preset, hyperparameter, seed or engine is refused as data, with what to do', async () => {
+  const refusals = await Promise.all(
+    [
+      { preset: 'nope' },
+      { hyperparameters: { epochs: 0 } },
+      { seed: -1 },
+      { engine: 'abacus' },
+      { split: { testFraction: 1.5 } },
+    ].map(async (input) => (await api.query(START, { input })).data.startTrainingRun),
+  );
+  expect(refusals.map(({ trainingRun, userErrors }) => [trainingRun, userErrors[0].code])).toEqual([
+    [null, 'PRESET_UNKNOWN'],
+    [null, 'HYPERPARAMETER_INVALID'],
+    [null, 'HYPERPARAMETER_INVALID'],
+    [null, 'ENGINE_UNKNOWN'],
+    [null, 'HYPERPARAMETER_INVALID'],
+  ]);
+  expect(refusals[1].userErrors[0].message).toContain('epochs is 0: expected a whole number from 1 to 1000');
+});
+
+test('before any model is promoted, a prediction is an error that says what to do', async () => {
+  const empty = await openTestStore();
+  const emptyApi = await startTestApi(empty);
+  const { data, errors } = await emptyApi.query('{ predictedRating(userId: 1, movieId: 1) { rating } }');
+  await emptyApi.close();
+  await empty.drop();
+  expect(data.predictedRating).toBeNull();
+  expect(errors![0].extensions).toEqual({
+    code: 'NO_ACTIVE_MODEL',
+    hint: 'Train one: `marquee train`, or the mutation startTrainingRun.',
+  });
+});
+
+async function statusOf(id: string) {
+  const { data } = await api.query(
+    `query ($id: ID!) { trainingRun(id: $id) { status engine error { code message } epochs { epoch } progress { step } model { active } } }`,
+    { id },
+  );
+  return data.trainingRun;
+}
+
+async function untilEnded(id: string) {
+  await until(async () => !['QUEUED', 'RUNNING'].includes((await statusOf(id)).status));
+  return statusOf(id);
+}
+
+/** Asks again and again; Jest's time limit ends a wait in vain. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  while (!(await condition())) await sleep(100);
+}

@@ -1,0 +1,121 @@
+// The list of runs, and one run with its losses: values in, elements out. No requests and no state.
+
+import { el, facts, problemList, table } from './dom.js';
+import { count, when } from './format.js';
+import { lossChart } from './lossChart.js';
+
+/** onSelect: called with the id of a run. */
+export function runsView(runs, hasMore, selectedId, onSelect) {
+  if (runs.length === 0) return el('p', {}, 'No run yet. Start one above.');
+  return [
+    table(
+      'Runs, newest first; choose one to see its losses',
+      [
+        { title: 'Queued' },
+        { title: 'Status' },
+        { title: 'Preset', minor: true },
+        { title: 'Engine', minor: true },
+        { title: 'Epochs', numeric: true, minor: true },
+        { title: 'Test RMSE', numeric: true },
+        { title: 'Model', numeric: true, minor: true },
+      ],
+      runs.map((run) => ({
+        marked: run.id === selectedId,
+        cells: [
+          el(
+            'button',
+            {
+              type: 'button',
+              id: `run-${run.id}`,
+              'aria-pressed': String(run.id === selectedId),
+              onclick: () => onSelect(run.id),
+            },
+            when(run.queuedAt),
+          ),
+          [run.status.toLowerCase(), run.status === 'RUNNING' && progressView(run)],
+          run.preset,
+          run.engine,
+          count(run.hyperparameters.epochs),
+          run.evaluation?.rmse.toFixed(4) ?? '–',
+          run.model ? String(run.model.version) : '–',
+        ],
+      })),
+    ),
+    hasMore && el('p', { class: 'muted' }, 'Older runs: query trainingRuns in the explorer.'),
+  ];
+}
+
+function progressView({ progress }) {
+  if (!progress) return el('progress', { 'aria-label': 'starting' });
+  const { epoch, epochs, step, steps, etaSeconds } = progress;
+  const share = (epoch - 1 + step / steps) / epochs;
+  const left = etaSeconds === null ? '' : `, ${Math.ceil(etaSeconds)} s left`;
+  return [
+    el('progress', { value: share.toFixed(4), max: 1, 'aria-label': 'progress' }),
+    el('small', {}, `epoch ${epoch} of ${epochs}${left}`),
+  ];
+}
+
+export function runView(run, width) {
+  const { learningRate, momentum, batchSize, embeddingWidth, hiddenLayers, epochs } = run.hyperparameters;
+  return [
+    el('h3', {}, `Run of ${when(run.queuedAt)}`),
+    problemList(run.error ? [{ ...run.error, hint: 'docs/errors.md says what to do about this code.' }] : []),
+    run.epochs.length > 0 && lossesView(run.epochs, epochs, width),
+    run.epochs.length === 0 &&
+      !run.error &&
+      el('p', { class: 'muted' }, 'The curves begin when the first epoch is done.'),
+    facts([
+      ['Engine', run.device ? `${run.engine} (${run.device})` : run.engine],
+      [
+        'Ratings',
+        run.trainRatings && `${count(run.trainRatings)} to train on, ${count(run.testRatings)} held out`,
+      ],
+      ['Network', `embeddings of ${embeddingWidth}, hidden layers ${hiddenLayers.join(', ')}`],
+      ['Optimizer', `learning rate ${learningRate}, momentum ${momentum}, batches of ${count(batchSize)}`],
+      ['Seed', String(run.seed)],
+    ]),
+  ];
+}
+
+function lossesView(epochs, epochCount, width) {
+  const number = { numeric: true };
+  return [
+    el(
+      'p',
+      { class: 'legend' },
+      el('span', { class: 'train' }, 'training'),
+      el('span', { class: 'validation' }, 'validation (held-out ratings)'),
+    ),
+    lossChart(epochs, epochCount, width),
+    el(
+      'details',
+      { id: 'losses' },
+      el('summary', { id: 'losses-summary' }, 'The figures, and how to read them'),
+      el(
+        'p',
+        { class: 'muted' },
+        'Training loss is the mean over the epoch’s batches, each taken before its update; validation loss is taken after the epoch, on the test ratings. Nothing is decided by it: no early stop, no choice of epoch.',
+      ),
+      table(
+        'Mean squared error by epoch',
+        [
+          { title: 'Epoch' },
+          { title: 'Training', ...number },
+          { title: 'Validation', ...number },
+          { title: 'Seconds', ...number },
+          { title: 'Ratings/s', ...number, minor: true },
+        ],
+        epochs.map((each) => ({
+          cells: [
+            String(each.epoch),
+            each.trainLoss.toFixed(4),
+            each.validationLoss.toFixed(4),
+            each.seconds.toFixed(1),
+            count(Math.round(each.samplesPerSecond)),
+          ],
+        })),
+      ),
+    ),
+  ];
+}
