@@ -115,18 +115,30 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+export interface AppErrorOptions extends ErrorOptions {
+  /** The argument that it is about, such as ['split', 'testFraction']. */
+  path?: readonly string[];
+}
+
 export class AppError extends Error {
   readonly code: ErrorCode;
+  readonly path: readonly string[];
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, { path = [], ...options }: AppErrorOptions = {}) {
     super(message, options);
     this.name = 'AppError';
     this.code = code;
+    this.path = path;
   }
 
   get hint(): string {
     return ERROR_CODES[this.code].hint;
   }
+}
+
+/** The hint of a code that was stored as text; null when it is none of ours. */
+export function hintOf(code: string): string | null {
+  return Object.hasOwn(ERROR_CODES, code) ? ERROR_CODES[code as ErrorCode].hint : null;
 }
 
 /** The message of anything that was thrown, for a person to read. */

@@ -7,8 +7,13 @@ import type { Config } from './config.js';
 export type { Logger };
 
 export function createLogger(config: Pick<Config, 'logLevel'>): Logger {
-  return pino(
-    { level: config.logLevel, base: { pid: process.pid } },
-    pino.destination({ dest: 2, sync: true }),
-  );
+  const options = { level: config.logLevel, base: { pid: process.pid }, serializers: { err: describeError } };
+  return pino(options, pino.destination({ dest: 2, sync: true }));
+}
+
+/** Only what tells the cause: errors of database clients carry the whole client with them, its password included. */
+function describeError(error: unknown): object {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name, message, stack } = error;
+  return { name, message, code: (error as { code?: unknown }).code, stack };
 }

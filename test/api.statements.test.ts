@@ -44,7 +44,7 @@ test('predicted ratings of 50 users cost as many statements as that of one', asy
 
 test('runs with epochs, evaluation and model cost a constant number of statements', async () => {
   const query = (first: number) =>
-    `{ trainingRuns(first: ${first}) { nodes { epochs { epoch } evaluation { rmse baselines { name } } model { version } } } }`;
+    `{ trainingRuns(first: ${first}) { nodes { epochs { epoch } evaluation { rmse baselines { name } starConfusion confusion(threshold: 4) { f1 } } model { version run { id } } } } models(first: ${first}) { nodes { run { id } } } }`;
   const one = await statementsOf(query(1));
   await train(store);
   await train(store);

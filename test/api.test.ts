@@ -60,6 +60,34 @@ test('a cursor of another list or order is refused', async () => {
   expect(errors![0].extensions.code).toBe('BAD_CURSOR');
 });
 
+test('null for an optional argument means its default', async () => {
+  const { data, errors } = await api.query(`{
+    movies(first: 1, orderBy: null, filter: null, after: null) { nodes { movieId } }
+    users(first: 1, orderBy: null) { nodes { userId ratings(first: 1, orderBy: null) { nodes { rating } } } }
+  }`);
+  expect(errors).toBeUndefined();
+  expect(data.movies.nodes).toEqual([{ movieId: 1 }]);
+  expect(data.users.nodes[0].userId).toBe(1);
+});
+
+test('a forged cursor of recommendations is refused, not answered with an empty page', async () => {
+  const { data } = await api.query('{ activeModel { id } }');
+  const modelKey = Buffer.from(data.activeModel.id, 'base64url').toString().split(':')[1];
+  const after = Buffer.from(`["recommendations:${modelKey}","a","b","c"]`).toString('base64url');
+  const { errors } = await api.query(
+    `{ user(userId: 1) { recommendations(first: 1, after: "${after}") { nodes { rank } } } }`,
+  );
+  expect(errors![0].extensions.code).toBe('BAD_CURSOR');
+});
+
+test('a predicted rating for a user below 1 is refused', async () => {
+  const { errors } = await api.query('{ predictedRating(userId: -5, movieId: 1) { rating } }');
+  expect(errors![0]).toMatchObject({
+    message: 'userId is -5: expected 1 or more',
+    extensions: { code: 'BAD_INPUT' },
+  });
+});
+
 test('a forged cursor is an error of the client, not of the server', async () => {
   const after = Buffer.from('["movies:MOVIE_ID","x"]').toString('base64url');
   const { errors } = await api.query(`{ movies(first: 1, after: "${after}") { nodes { title } } }`);

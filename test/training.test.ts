@@ -1,4 +1,4 @@
-import { confusionAt, findEpochs, findEvaluations, starConfusion } from '#src/store/evaluations.js';
+import { findConfusions, findEpochs, findEvaluations, findStarConfusions } from '#src/store/evaluations.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
 import { findActiveModel, listModels, loadModel, promoteModel } from '#src/store/models.js';
 import { claimRun, createRun, failLostRuns, getRun } from '#src/store/runs.js';
@@ -56,7 +56,10 @@ test('the stored errors are those of the stored test predictions', async () => {
 test('the confusion matrix adds up to the test ratings, at the mean, at any threshold, and by star', async () => {
   const runId = await train(store);
   const [evaluation] = await findEvaluations(store, [runId]);
-  const anew = await confusionAt(store, runId, evaluation!.threshold);
+  const [anew, atFour] = await findConfusions(store, [
+    { runId, threshold: evaluation!.threshold },
+    { runId, threshold: 4 },
+  ]);
   expect(anew).toEqual({
     threshold: evaluation!.threshold,
     truePositives: evaluation!.truePositives,
@@ -64,9 +67,9 @@ test('the confusion matrix adds up to the test ratings, at the mean, at any thre
     trueNegatives: evaluation!.trueNegatives,
     falseNegatives: evaluation!.falseNegatives,
   });
-  const { truePositives, falsePositives, trueNegatives, falseNegatives } = await confusionAt(store, runId, 4);
+  const { truePositives, falsePositives, trueNegatives, falseNegatives } = atFour;
   expect(truePositives + falsePositives + trueNegatives + falseNegatives).toBe(evaluation!.testRatings);
-  const stars = await starConfusion(store, runId);
+  const [stars] = await findStarConfusions(store, [runId]);
   expect(stars.length).toBe(10);
   expect(stars.flat().reduce((sum, count) => sum + count)).toBe(evaluation!.testRatings);
 });

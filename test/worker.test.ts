@@ -80,14 +80,35 @@ test('a wrong preset, hyperparameter, seed or engine is refused as data, with wh
       { split: { testFraction: 1.5 } },
     ].map(async (input) => (await api.query(START, { input })).data.startTrainingRun),
   );
-  expect(refusals.map(({ trainingRun, userErrors }) => [trainingRun, userErrors[0].code])).toEqual([
-    [null, 'PRESET_UNKNOWN'],
-    [null, 'HYPERPARAMETER_INVALID'],
-    [null, 'HYPERPARAMETER_INVALID'],
-    [null, 'ENGINE_UNKNOWN'],
-    [null, 'HYPERPARAMETER_INVALID'],
+  expect(refusals.map(({ trainingRun }) => trainingRun)).toEqual([null, null, null, null, null]);
+  expect(refusals.map(({ userErrors }) => [userErrors[0].code, userErrors[0].field.join('.')])).toEqual([
+    ['PRESET_UNKNOWN', 'input.preset'],
+    ['HYPERPARAMETER_INVALID', 'input.hyperparameters.epochs'],
+    ['HYPERPARAMETER_INVALID', 'input.seed'],
+    ['ENGINE_UNKNOWN', 'input.engine'],
+    ['HYPERPARAMETER_INVALID', 'input.split.testFraction'],
   ]);
   expect(refusals[1].userErrors[0].message).toContain('epochs is 0: expected a whole number from 1 to 1000');
+});
+
+test('null for an optional field of the input means its default', async () => {
+  const input = {
+    preset: null,
+    engine: null,
+    seed: null,
+    promote: null,
+    split: null,
+    hyperparameters: { epochs: 1 },
+  };
+  const { data } = await api.query(
+    `mutation ($input: StartTrainingRunInput!) { startTrainingRun(input: $input) {
+      trainingRun { preset engine seed split { testFraction seed } } userErrors { message } } }`,
+    { input },
+  );
+  expect(data.startTrainingRun).toEqual({
+    trainingRun: { preset: 'paper', engine: 'auto', seed: 42, split: { testFraction: 0.2, seed: 42 } },
+    userErrors: [],
+  });
 });
 
 test('before any model is promoted, a prediction is an error that says what to do', async () => {

@@ -1,7 +1,19 @@
 // The dashboard: asks the API, hands the answers to views.js, wires the forms. Polls only while a run is on its way.
 
 import { el, problemList, show } from './dom.js';
-import { ask, OVERVIEW, PROMOTE, RECOMMEND, RUN, RUNS, refusals, START } from './graphql.js';
+import {
+  ACTIVE_MODEL,
+  ask,
+  ENGINES,
+  MODELS,
+  PROMOTE,
+  RECOMMEND,
+  RUN,
+  RUNS,
+  refusals,
+  START,
+  STORE,
+} from './graphql.js';
 import { runsView, runView } from './runViews.js';
 import { enginesView, modelsView, modelView, recommendationsView, storeView } from './views.js';
 
@@ -32,20 +44,31 @@ async function refresh() {
 
 /** Gives the problems that it met; parts without an answer say so. */
 async function loadOverview() {
-  const { data, problems } = await ask(OVERVIEW);
-  const missing = el('p', { class: 'muted' }, 'Not available.');
-  const part = (id, value, view) => show(id, value === undefined ? missing.cloneNode(true) : view(value));
-  part('store', data.users ? data : undefined, storeView);
-  part('model', data.activeModel, modelView);
-  part('models', data.models ?? undefined, (models) => modelsView(models, promote));
-  part('engines', data.engines ?? undefined, enginesView);
-  if (data.engines) offerEngines(data.engines);
-  const genres = new Set((data.popularMovies ?? []).flatMap((movie) => movie.genres));
+  const [store, model, models, engines] = await Promise.all(
+    [STORE, ACTIVE_MODEL, MODELS, ENGINES].map((query) => ask(query)),
+  );
+  showPart('store', store.data, storeView);
+  // null is an answer, too: no model is active. After an error it is none.
+  showPart('model', model.problems.length === 0 ? model.data : null, ({ activeModel }) =>
+    modelView(activeModel),
+  );
+  showPart('models', models.data, (data) => modelsView(data.models, promote));
+  showPart('engines', engines.data, (data) => enginesView(data.engines));
+  if (engines.data) offerEngines(engines.data.engines);
+  if (store.data) offerGenres(store.data.popularMovies);
+  return [store, model, models, engines].flatMap(({ problems }) => problems);
+}
+
+function showPart(id, data, view) {
+  show(id, data ? view(data) : el('p', { class: 'muted' }, 'Not available.'));
+}
+
+function offerGenres(movies) {
+  const genres = new Set(movies.flatMap((movie) => movie.genres));
   show(
     'genres',
     [...genres].sort().map((genre) => el('option', { value: genre })),
   );
-  return problems;
 }
 
 function offerEngines(engines) {
@@ -60,7 +83,7 @@ function offerEngines(engines) {
 /** Reads the list and the selected run, draws them, and asks again later while a run is on its way. */
 async function loadRuns() {
   const { data, problems } = await ask(RUNS);
-  const runs = data.trainingRuns?.nodes;
+  const runs = data?.trainingRuns.nodes;
   if (runs) {
     state.selectedId ??= runs[0]?.id ?? null;
     const { hasNextPage } = data.trainingRuns.pageInfo;
@@ -102,7 +125,7 @@ async function loadRun() {
   if (state.selectedId === null) return [];
   const { data, problems } = await ask(RUN, { id: state.selectedId });
   // Another run may have been chosen meanwhile.
-  if (data.trainingRun?.id === state.selectedId) {
+  if (data?.trainingRun?.id === state.selectedId) {
     state.run = data.trainingRun;
     drawRun();
   }
@@ -126,9 +149,9 @@ async function startRun(event) {
     hyperparameters: epochs === null ? null : { epochs },
   };
   const { data, problems } = await ask(START, { input });
-  const refused = refusals(data.startTrainingRun);
+  const refused = refusals(data?.startTrainingRun);
   show('train-answer', problemList([...problems, ...refused]));
-  const run = data.startTrainingRun?.trainingRun;
+  const run = data?.startTrainingRun?.trainingRun;
   if (!run) return;
   show('news', el('p', {}, 'The run is queued.'));
   await selectRun(run.id);
@@ -136,7 +159,7 @@ async function startRun(event) {
 
 async function promote({ id, version }) {
   const { data, problems } = await ask(PROMOTE, { id });
-  const failed = [...problems, ...refusals(data.promoteModel)];
+  const failed = [...problems, ...refusals(data?.promoteModel)];
   show('promote-answer', problemList(failed));
   if (failed.length === 0) show('news', el('p', {}, `Model ${version} is active now.`));
   show('problems', problemList(await loadOverview()));

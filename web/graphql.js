@@ -1,6 +1,6 @@
 // The way to /graphql. It never throws: whatever goes wrong is a list of problems beside the part that was answered.
 
-/** Gives { data, problems }; data may be partial, problems are { message, hint, code }. */
+/** Gives { data, problems }; data may be partial or null, problems are { message, hint, code }. */
 export async function ask(query, variables = {}) {
   let response;
   try {
@@ -17,11 +17,11 @@ export async function ask(query, variables = {}) {
   if (!answer || (!answer.data && !answer.errors)) {
     return failure(`The server answered ${response.status} ${response.statusText}.`, 'Its log may tell why.');
   }
-  return { data: answer.data ?? {}, problems: (answer.errors ?? []).map(toProblem) };
+  return { data: answer.data ?? null, problems: (answer.errors ?? []).map(toProblem) };
 }
 
 function failure(message, hint) {
-  return { data: {}, problems: [{ message, hint, code: null }] };
+  return { data: null, problems: [{ message, hint, code: null }] };
 }
 
 function toProblem({ message, path, extensions }) {
@@ -46,16 +46,22 @@ const RUN_FIELDS = `
   evaluation { testRatings rmse }
   model { version }`;
 
-export const OVERVIEW = `query Dashboard {
+// Apart, since an error in one of these fields leaves nothing of its query's answer.
+
+export const STORE = `query Store {
   users(first: 1) { totalCount }
   movies(first: 1) { totalCount }
   imports(first: 1) {
     nodes { source status linesRead inserted updated unchanged rejected error startedAt finishedAt }
   }
+  popularMovies(first: 100) { genres }
+}`;
+
+export const ACTIVE_MODEL = `query ActiveModel {
   activeModel {
     version users movies parameters bytes createdAt promotedAt
     run {
-      id preset engine device trainRatings
+      preset engine
       evaluation {
         testRatings rmse mae mse
         baselines { name rmse mae mse }
@@ -63,13 +69,16 @@ export const OVERVIEW = `query Dashboard {
       }
     }
   }
+}`;
+
+export const MODELS = `query Models {
   models(first: 10) {
-    nodes { id version active createdAt parameters run { preset evaluation { rmse testRatings } } }
+    nodes { id version active createdAt run { preset evaluation { rmse } } }
     pageInfo { hasNextPage }
   }
-  engines { name available device reason }
-  popularMovies(first: 100) { genres }
 }`;
+
+export const ENGINES = `query Engines { engines { name available device reason } }`;
 
 export const RUNS = `query Runs {
   trainingRuns(first: 20) { nodes { ${RUN_FIELDS} } pageInfo { hasNextPage } }

@@ -18,8 +18,10 @@ export function parseNodeId(id: string): { type: NodeType; key: number } | null 
 }
 
 /** @throws AppError BAD_INPUT when it is not an id of this type */
-export function toKey(type: NodeType, id: string): number {
+export function toKey(type: NodeType, id: string, argument: string): number {
   const parsed = parseNodeId(id);
-  if (parsed?.type !== type) throw new AppError('BAD_INPUT', `"${id}" is not the id of a ${type}`);
+  if (parsed?.type !== type) {
+    throw new AppError('BAD_INPUT', `"${id}" is not the id of a ${type}`, { path: [argument] });
+  }
   return parsed.key;
 }

@@ -9,21 +9,23 @@ import type {
   Subject,
   Suggestion,
 } from '../scoring/recommender.js';
-import { findEpochs, findEvaluations, findModelsOfRuns } from '../store/evaluations.js';
-import { findMovies, moviesByIndex } from '../store/movies.js';
 import {
-  findRatings,
-  type RatingOrder,
-  type RatingPage,
-  ratingPagesOfMovies,
-  ratingPagesOfUsers,
-} from '../store/ratings.js';
+  findConfusions,
+  findEpochs,
+  findEvaluations,
+  findModelsOfRuns,
+  findStarConfusions,
+} from '../store/evaluations.js';
+import { rejectPages } from '../store/importRecord.js';
+import { findMovies, moviesByIndex } from '../store/movies.js';
+import { findRatings, type RatingOrder, ratingPagesOfMovies, ratingPagesOfUsers } from '../store/ratings.js';
+import { findRuns } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { findUsers } from '../store/users.js';
 
 interface PageKey {
   parentId: number;
-  order: RatingOrder | 'USER_ID';
+  order: RatingOrder | 'USER_ID' | 'FILE';
   first: number;
   after: string[] | null;
 }
@@ -56,8 +58,15 @@ export function createLoaders(store: Store, recommender: Recommender) {
       ratingPagesOfUsers(store, ids, order as RatingOrder, first, after),
     ),
     ratingsOfMovie: pageLoader((ids, { first, after }) => ratingPagesOfMovies(store, ids, first, after)),
+    rejects: pageLoader((ids, { first, after }) => rejectPages(store, ids, first, after)),
+    run: new DataLoader((ids: readonly number[]) => findRuns(store, ids)),
     epochs: new DataLoader((runIds: readonly number[]) => findEpochs(store, runIds)),
     evaluation: new DataLoader((runIds: readonly number[]) => findEvaluations(store, runIds)),
+    confusion: new DataLoader(
+      (keys: readonly { runId: number; threshold: number }[]) => findConfusions(store, keys),
+      { cacheKeyFn: ({ runId, threshold }) => `${runId} ${threshold}` },
+    ),
+    starConfusion: new DataLoader((runIds: readonly number[]) => findStarConfusions(store, runIds)),
     modelOfRun: new DataLoader((runIds: readonly number[]) => findModelsOfRuns(store, runIds)),
     prediction: new DataLoader<PairKey, ScoredPair, object>((keys) =>
       inGroups(
@@ -81,9 +90,9 @@ export function createLoaders(store: Store, recommender: Recommender) {
 }
 
 /** Pages with the same arguments are fetched together. */
-function pageLoader(fetch: (parentIds: number[], page: PageKey) => Promise<RatingPage[]>) {
+function pageLoader<Page>(fetch: (parentIds: number[], page: PageKey) => Promise<Page[]>) {
   const argumentsOf = ({ order, first, after }: PageKey) => JSON.stringify([order, first, after]);
-  return new DataLoader<PageKey, RatingPage, string>(
+  return new DataLoader<PageKey, Page, string>(
     (keys) =>
       inGroups(keys, argumentsOf, (group) =>
         fetch(

@@ -108,15 +108,29 @@ export function decodeCursor(
   const parts = parseJson(Buffer.from(cursor, 'base64url').toString('utf8'));
   if (Array.isArray(parts) && parts[0] === list && parts.length === length + 1)
     return parts.slice(1).map(String);
-  throw new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
+  throw badCursor(cursor);
 }
 
-/** As decodeCursor, for lists ordered by one whole number. */
-export function decodeNumberCursor(list: string, cursor: string | null | undefined): number | null {
-  const key = decodeCursor(list, cursor, 1);
-  if (!key) return null;
-  if (/^\d{1,10}$/.test(key[0])) return Number(key[0]);
-  throw new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
+/** As decodeCursor, for keys that are numbers. */
+export function decodeNumbersCursor(
+  list: string,
+  cursor: string | null | undefined,
+  length: number,
+): number[] | null {
+  const key = decodeCursor(list, cursor, length)?.map(Number) ?? null;
+  if (key?.every(Number.isFinite) ?? true) return key;
+  throw badCursor(cursor);
+}
+
+/** As decodeCursor, for lists ordered by an id. */
+export function decodeIdCursor(list: string, cursor: string | null | undefined): number | null {
+  const [id] = decodeNumbersCursor(list, cursor, 1) ?? [null];
+  if (id === null || (Number.isInteger(id) && id >= 0 && id < 2 ** 31)) return id;
+  throw badCursor(cursor);
+}
+
+function badCursor(cursor: string | null | undefined): AppError {
+  return new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
 }
 
 function parseJson(text: string): unknown {

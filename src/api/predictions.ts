@@ -5,8 +5,9 @@ import type { Suggestion } from '../scoring/recommender.js';
 import type { Place } from '../scoring/topN.js';
 import type { Model } from '../store/prisma/client.js';
 import type { UserRow } from '../store/users.js';
+import { checkUserId } from './checks.js';
 import type { Context } from './context.js';
-import { type Connection, decodeCursor, encodeCursor, toConnection } from './paging.js';
+import { type Connection, decodeNumbersCursor, encodeCursor, toConnection } from './paging.js';
 import { toModel } from './types/fromRows.js';
 import type { PredictedRating, Recommendation, RecommendationFilter } from './types/predictions.js';
 
@@ -19,6 +20,7 @@ export async function predictedRatingOf(
   userId: number,
   movieId: number,
 ): Promise<PredictedRating | null> {
+  checkUserId(userId);
   const [foundUser, movie] = await Promise.all([loaders.user.load(userId), loaders.movie.load(movieId)]);
   if (!movie) return null;
   const user = foundUser ?? { userId, idx: -1, ratingCount: 0, meanRating: null };
@@ -36,7 +38,7 @@ export async function recommendationsOf(
   const { loaders } = context;
   const model = await context.getActiveModel();
   const list = `${LIST}:${model.id}`;
-  const last = decodeCursor(list, after, 3)?.map(Number);
+  const last = decodeNumbersCursor(list, after, 3);
   const { excludeMovieIds, includeRated, ...conditions } = filter;
   const excluded = await loaders.movie.loadMany(excludeMovieIds ?? []);
   const suggestions = await loaders.suggestions.load({

@@ -3,17 +3,20 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { UserError } from './types/mutations.js';
 
-/** fields: the codes that count as refusals, each with the argument that it is about. */
+/** refusals: the codes that a client can mend. The path of the error is that of the argument within `input`. */
 export async function orUserErrors<Payload extends { userErrors: UserError[] }>(
-  fields: Partial<Record<ErrorCode, string[]>>,
+  refusals: readonly ErrorCode[],
   work: () => Promise<Omit<Payload, 'userErrors'>>,
 ): Promise<Payload> {
   try {
     return { ...(await work()), userErrors: [] } as unknown as Payload;
   } catch (error) {
-    const field = error instanceof AppError ? fields[error.code] : undefined;
-    if (!(error instanceof AppError) || !field) throw error;
-    const userError = { field, message: `${error.message}. ${error.hint}`, code: error.code };
+    if (!(error instanceof AppError) || !refusals.includes(error.code)) throw error;
+    const userError = {
+      field: ['input', ...error.path],
+      message: `${error.message}. ${error.hint}`,
+      code: error.code,
+    };
     return { userErrors: [userError] } as Payload;
   }
 }

@@ -6,11 +6,12 @@ import { type Command, Option } from 'commander';
 import { writeSyntheticSet } from '../loading/synthetic.js';
 import { createRecommender } from '../scoring/recommender.js';
 import { findEvaluations } from '../store/evaluations.js';
-import { DEFAULT_PRESET, DEFAULT_SEED, PRESETS } from '../store/hyperparameters.js';
+import { DEFAULT_PRESET, PRESETS } from '../store/hyperparameters.js';
 import { findActiveModel } from '../store/models.js';
 import { moviesByIndex } from '../store/movies.js';
 import type { Model } from '../store/prisma/client.js';
-import { getRun, type RunRequest } from '../store/runs.js';
+import type { RunRequest } from '../store/runRequest.js';
+import { getRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { pageOfUsers } from '../store/users.js';
 import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
@@ -56,7 +57,7 @@ export function addQuickstart(program: Command, io: Io): void {
     .option('--exit', 'stop once recommendations have been printed, instead of serving')
     .option('--json', 'one line of JSON per event')
     .action(async (options: QuickstartOptions) => {
-      const request = toRequest({ ...options, seed: DEFAULT_SEED, promote: true }, io.version);
+      const request = toRequest(options, io.version);
       const output = io.output(options);
       output.event({ event: 'starting' }, 'starting PostgreSQL …');
       await withStore(io.config, async (session) => {

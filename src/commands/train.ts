@@ -3,17 +3,16 @@
 import { type Command, Option } from 'commander';
 import { checkEngineName } from '../engines/open.js';
 import {
-  checkSeed,
   DEFAULT_PRESET,
   DEFAULT_SEED,
   DEFAULT_SPLIT,
   HYPERPARAMETER_RANGES,
   type Hyperparameters,
   PRESETS,
-  resolveHyperparameters,
-  resolveSplit,
+  type Range,
 } from '../store/hyperparameters.js';
-import { createRun, type RunRequest } from '../store/runs.js';
+import { type RunRequest, resolveRunRequest } from '../store/runRequest.js';
+import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { runInThread, toAppError } from '../training/runInThread.js';
 import type { TrainingEvent } from '../training/train.js';
@@ -26,24 +25,12 @@ import { withStore } from './session.js';
 interface TrainOptions extends Partial<Hyperparameters> {
   preset: string;
   engine: string;
-  seed: number;
+  seed?: number;
   testFraction?: number;
   splitSeed?: number;
-  promote: boolean;
+  promote?: boolean;
   json?: boolean;
 }
-
-const PARSERS = {
-  embeddingWidth: wholeNumber(1, 256),
-  hiddenLayers: wholeNumbers,
-  learningRate: decimalNumber,
-  momentum: decimalNumber,
-  batchSize: wholeNumber(1, 65_536),
-  epochs: wholeNumber(1, 1000),
-} satisfies Record<keyof Hyperparameters, (text: string) => unknown> as Record<
-  string,
-  (text: string) => number | number[]
->;
 
 export function addTrain(program: Command, io: Io): void {
   const command = program
@@ -72,9 +59,9 @@ export function addTrain(program: Command, io: Io): void {
       wholeNumber(0, 2 ** 31 - 1),
     )
     .option('--no-promote', 'keep the model that is active now');
-  for (const [name, { min, max, meaning }] of Object.entries(HYPERPARAMETER_RANGES)) {
+  for (const [name, range] of Object.entries(HYPERPARAMETER_RANGES)) {
     const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    command.option(`--${flag} <n>`, `${meaning}, ${min} to ${max}`, PARSERS[name]);
+    command.option(`--${flag} <n>`, `${range.meaning}, ${range.min} to ${range.max}`, parserOf(name, range));
   }
   command.option('--json', 'one line of JSON per event').action(async (options: TrainOptions) => {
     const request = toRequest(options, io.version);
@@ -84,20 +71,19 @@ export function addTrain(program: Command, io: Io): void {
   });
 }
 
+function parserOf(name: string, { min, max, whole }: Range): (text: string) => number | number[] {
+  if (name === 'hiddenLayers') return wholeNumbers;
+  return whole ? wholeNumber(min, max) : decimalNumber;
+}
+
 /** @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID, ENGINE_UNKNOWN */
 export function toRequest(options: TrainOptions, codeVersion: string): RunRequest {
-  const { preset, engine, seed, promote } = options;
-  const overrides = Object.fromEntries(
-    Object.keys(HYPERPARAMETER_RANGES).map((name) => [name, options[name as keyof Hyperparameters]]),
-  );
-  checkEngineName(engine);
-  checkSeed('--seed', seed);
-  return {
-    ...{ preset, engine, seed, promote, codeVersion },
-    hyperparameters: resolveHyperparameters(preset, overrides),
-    split: resolveSplit({ testFraction: options.testFraction, seed: options.splitSeed }),
-    idempotencyKey: null,
-  };
+  const names = Object.keys(HYPERPARAMETER_RANGES) as (keyof Hyperparameters)[];
+  const hyperparameters = Object.fromEntries(names.map((name) => [name, options[name]]));
+  const split = { testFraction: options.testFraction, seed: options.splitSeed };
+  const request = resolveRunRequest({ ...options, hyperparameters, split }, codeVersion);
+  checkEngineName(request.engine);
+  return request;
 }
 
 /** Records a run and trains it here. @throws what ended it, when it did not succeed */

@@ -45,28 +45,33 @@ export async function findModelsOfRuns(store: Store, runIds: readonly number[]):
   return runIds.map((runId) => byRun.get(runId) ?? null);
 }
 
-/** Counted anew from the stored test predictions. */
-export async function confusionAt(store: Store, runId: number, threshold: number): Promise<ConfusionRow> {
-  const { rows } = await store.pool.query<Omit<ConfusionRow, 'threshold'>>(
-    `select
-       count(*) filter (where actual > $2 and predicted > $2)::int as "truePositives",
-       count(*) filter (where actual <= $2 and predicted > $2)::int as "falsePositives",
-       count(*) filter (where actual <= $2 and predicted <= $2)::int as "trueNegatives",
-       count(*) filter (where actual > $2 and predicted <= $2)::int as "falseNegatives"
-     from test_predictions
-     where run_id = $1`,
-    [runId, threshold],
+/** Counted anew from the stored test predictions; one entry for each pair of run and threshold. */
+export async function findConfusions(
+  store: Store,
+  keys: readonly { runId: number; threshold: number }[],
+): Promise<ConfusionRow[]> {
+  const { rows } = await store.pool.query<ConfusionRow>(
+    `select threshold,
+       count(*) filter (where actual > threshold and predicted > threshold)::int as "truePositives",
+       count(*) filter (where actual <= threshold and predicted > threshold)::int as "falsePositives",
+       count(*) filter (where actual <= threshold and predicted <= threshold)::int as "trueNegatives",
+       count(*) filter (where actual > threshold and predicted <= threshold)::int as "falseNegatives"
+     from unnest($1::int[], $2::float8[]) with ordinality as key (run_id, threshold, place)
+     left join test_predictions using (run_id)
+     group by place, threshold
+     order by place`,
+    [keys.map(({ runId }) => runId), keys.map(({ threshold }) => threshold)],
   );
-  return { threshold, ...rows[0] };
+  return rows;
 }
 
-/** Counts, actual by predicted, by step of the scale, lowest first. */
-export async function starConfusion(store: Store, runId: number): Promise<number[][]> {
-  const cells = await store.prisma.confusionCell.findMany({ where: { runId } });
+/** One entry for each run: counts, actual by predicted, by step of the scale, lowest first. */
+export async function findStarConfusions(store: Store, runIds: readonly number[]): Promise<number[][][]> {
+  const cells = await store.prisma.confusionCell.findMany({ where: { runId: { in: [...runIds] } } });
   const steps = scaleSteps();
-  const counts = steps.map(() => steps.map(() => 0));
-  for (const { actual, predicted, ratings } of cells) {
-    counts[steps.indexOf(roundToScale(actual))][steps.indexOf(roundToScale(predicted))] = ratings;
+  const byRun = new Map(runIds.map((runId) => [runId, steps.map(() => steps.map(() => 0))]));
+  for (const { runId, actual, predicted, ratings } of cells) {
+    byRun.get(runId)![steps.indexOf(roundToScale(actual))][steps.indexOf(roundToScale(predicted))] = ratings;
   }
-  return counts;
+  return runIds.map((runId) => byRun.get(runId)!);
 }

@@ -44,7 +44,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
   },
 };
 
-interface Range {
+export interface Range {
   min: number;
   max: number;
   whole: boolean;
@@ -74,17 +74,20 @@ export function resolveHyperparameters(preset: string, overrides: Partial<Hyperp
     throw new AppError(
       'PRESET_UNKNOWN',
       `no preset "${preset}"; there are ${Object.keys(PRESETS).join(', ')}`,
+      {
+        path: ['preset'],
+      },
     );
   }
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined && value !== null);
-  const resolved: Hyperparameters = { ...PRESETS[preset], ...Object.fromEntries(given) };
+  const resolved: Hyperparameters = { ...PRESETS[preset], ...withoutNulls(overrides) };
   resolved.hiddenLayers = [...resolved.hiddenLayers];
   for (const name of Object.keys(HYPERPARAMETER_RANGES) as (keyof Hyperparameters)[])
     checkRange(name, resolved[name]);
-  if (resolved.hiddenLayers.length < 1 || resolved.hiddenLayers.length > MAX_HIDDEN_LAYERS) {
-    throw new AppError(
-      'HYPERPARAMETER_INVALID',
-      `hiddenLayers has ${resolved.hiddenLayers.length} widths: expected 1 to 8`,
+  const layers = resolved.hiddenLayers.length;
+  if (layers < 1 || layers > MAX_HIDDEN_LAYERS) {
+    throw invalid(
+      ['hyperparameters', 'hiddenLayers'],
+      `has ${layers} widths: expected 1 to ${MAX_HIDDEN_LAYERS}`,
     );
   }
   return resolved;
@@ -92,34 +95,39 @@ export function resolveHyperparameters(preset: string, overrides: Partial<Hyperp
 
 /** @throws AppError HYPERPARAMETER_INVALID */
 export function resolveSplit(overrides: Partial<Split>): Split {
-  const given = Object.entries(overrides).filter(([, value]) => value !== undefined && value !== null);
-  const split: Split = { ...DEFAULT_SPLIT, ...Object.fromEntries(given) };
+  const split: Split = { ...DEFAULT_SPLIT, ...withoutNulls(overrides) };
   if (!(split.testFraction > 0 && split.testFraction < 1)) {
-    throw new AppError(
-      'HYPERPARAMETER_INVALID',
-      `split.testFraction is ${split.testFraction}: expected above 0 and below 1`,
-    );
+    throw invalid(['split', 'testFraction'], `is ${split.testFraction}: expected above 0 and below 1`);
   }
-  checkSeed('split.seed', split.seed);
+  checkSeed(['split', 'seed'], split.seed);
   return split;
 }
 
-/** @throws AppError HYPERPARAMETER_INVALID */
-export function checkSeed(name: string, seed: number): void {
+/** @throws AppError HYPERPARAMETER_INVALID, about the argument at `path` */
+export function checkSeed(path: string[], seed: number): void {
   if (Number.isInteger(seed) && seed >= 0 && seed <= SEED_MAX) return;
-  throw new AppError(
-    'HYPERPARAMETER_INVALID',
-    `${name} is ${seed}: expected a whole number from 0 to ${SEED_MAX}`,
-  );
+  throw invalid(path, `is ${seed}: expected a whole number from 0 to ${SEED_MAX}`);
 }
 
 function checkRange(name: keyof Hyperparameters, value: number | number[]): void {
   const { min, max, whole } = HYPERPARAMETER_RANGES[name];
   for (const number of [value].flat()) {
     if (number >= min && number <= max && (!whole || Number.isInteger(number))) continue;
-    throw new AppError(
-      'HYPERPARAMETER_INVALID',
-      `${name} is ${number}: expected a ${whole ? 'whole ' : ''}number from ${min} to ${max}`,
-    );
+    const kind = whole ? 'whole number' : 'number';
+    throw invalid(['hyperparameters', name], `is ${number}: expected a ${kind} from ${min} to ${max}`);
   }
+}
+
+function invalid(path: string[], what: string): AppError {
+  return new AppError(
+    'HYPERPARAMETER_INVALID',
+    `${path.filter((part) => part !== 'hyperparameters').join('.')} ${what}`,
+    { path },
+  );
+}
+
+function withoutNulls<T extends object>(values: T): T {
+  return Object.fromEntries(
+    Object.entries(values).filter(([, value]) => value !== undefined && value !== null),
+  ) as T;
 }

@@ -78,22 +78,26 @@ const REJECT_ORDER = [
   { expression: 'line', type: 'int' },
 ] as const satisfies KeysetOrder;
 
-/** In file order. */
-export async function pageOfRejects(
+/** One page for each import, in file order, all in one statement. */
+export async function rejectPages(
   store: Store,
-  importId: number,
+  importIds: readonly number[],
   first: number,
   after: KeysetValues | null,
-): Promise<(RejectedLine & { key: string[] })[]> {
+): Promise<(RejectedLine & { key: string[] })[][]> {
   const { rows } = await store.pool.query(
-    `select file, line, raw, reason, ${keyColumn(REJECT_ORDER)}
-     from import_rejects
-     where import_id = $1 and ${after ? afterCondition(REJECT_ORDER, 3) : 'true'}
-     order by ${orderBy(REJECT_ORDER)}
-     limit $2`,
-    [importId, first, ...(after ?? [])],
+    `select parent.id as "importId", page.*
+     from unnest($1::int[]) as parent (id)
+     cross join lateral (
+       select file, line, raw, reason, ${keyColumn(REJECT_ORDER)}
+       from import_rejects
+       where import_id = parent.id and ${after ? afterCondition(REJECT_ORDER, 3) : 'true'}
+       order by ${orderBy(REJECT_ORDER)}
+       limit $2
+     ) page`,
+    [importIds, first, ...(after ?? [])],
   );
-  return rows;
+  return importIds.map((importId) => rows.filter((row) => row.importId === importId));
 }
 
 /** Rows → one array per column, for `unnest`. */

@@ -24,22 +24,20 @@ export interface PortalOptions {
 
 /** Runs `text` in the transaction of `client`. @throws the server's error, or the signal's reason */
 export async function readPortal(client: pg.PoolClient, text: string, options: PortalOptions): Promise<void> {
-  // The end of the connection is also an event, which must not end the process.
+  // A lost connection is also an event (over TLS two, the second one later), which must not end the process.
   const ignoreLostConnection = () => {};
   client.on('error', ignoreLostConnection);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      client.query(new PortalQuery(text, options, resolve, reject) as never);
-    });
-  } finally {
-    client.off('error', ignoreLostConnection);
-  }
+  await new Promise<void>((resolve, reject) => {
+    const giveBack = () => client.off('error', ignoreLostConnection);
+    client.query(new PortalQuery(text, options, giveBack, resolve, reject) as never);
+  });
 }
 
 /** What node-postgres calls a Submittable: it is handed the connection when its turn comes. */
 class PortalQuery {
   readonly #text: string;
   readonly #options: PortalOptions;
+  readonly #onGiveBack: () => void;
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
   #socket!: Socket;
@@ -47,9 +45,16 @@ class PortalQuery {
   #rest: Buffer | null = null;
   #failure: unknown = null;
 
-  constructor(text: string, options: PortalOptions, resolve: () => void, reject: (error: unknown) => void) {
+  constructor(
+    text: string,
+    options: PortalOptions,
+    onGiveBack: () => void,
+    resolve: () => void,
+    reject: (error: unknown) => void,
+  ) {
     this.#text = text;
     this.#options = options;
+    this.#onGiveBack = onGiveBack;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -129,6 +134,7 @@ class PortalQuery {
     this.#socket.removeListener('data', this.#onData);
     for (const listener of this.#borrowed) this.#socket.on('data', listener);
     for (const listener of this.#borrowed) listener(tail);
+    this.#onGiveBack();
     if (this.#failure === null) this.#resolve();
     else this.#reject(this.#failure);
   }

@@ -120,7 +120,9 @@ export async function rateMovie(
   at: Date,
 ): Promise<RatingRow> {
   if (!(rating >= RATING_MIN && rating <= RATING_MAX)) {
-    throw new AppError('RATING_OUT_OF_RANGE', `rating ${rating} is outside ${RATING_MIN} to ${RATING_MAX}`);
+    throw new AppError('RATING_OUT_OF_RANGE', `rating ${rating} is outside ${RATING_MIN} to ${RATING_MAX}`, {
+      path: ['rating'],
+    });
   }
   return inTransaction(store.pool, async (client) => {
     await lockPair(client, userId, movieId);
@@ -160,7 +162,8 @@ async function lockPair(client: pg.PoolClient, userId: number, movieId: number):
   const user = await client.query('select from users where user_id = $1 for update', [userId]);
   if (user.rowCount === 0) await addUser(client, userId);
   const movie = await client.query('select from movies where movie_id = $1 for update', [movieId]);
-  if (movie.rowCount === 0) throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`);
+  if (movie.rowCount === 0)
+    throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`, { path: ['movieId'] });
 }
 
 async function addUser(client: pg.PoolClient, userId: number): Promise<void> {

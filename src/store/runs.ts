@@ -4,25 +4,12 @@
 //      └──────endRun──────┴──endRun──▶ FAILED | CANCELLED         failLostRuns: RUNNING without heartbeat ──▶ FAILED
 
 import { AppError, type ErrorCode } from '../errors.js';
-import type { Hyperparameters, Split } from './hyperparameters.js';
 import type { Prisma, RunStatus, TrainingRun } from './prisma/client.js';
+import type { RunRequest } from './runRequest.js';
 import type { Store } from './store.js';
 
 /** A run whose process has not been heard of for this long is taken for dead; the beat is every second. */
 const LOST_AFTER_SECONDS = 30;
-
-export interface RunRequest {
-  preset: string;
-  hyperparameters: Hyperparameters;
-  split: Split;
-  seed: number;
-  /** "auto" or the name of an engine. */
-  engine: string;
-  promote: boolean;
-  /** Asking again with the same key gives the same run. */
-  idempotencyKey: string | null;
-  codeVersion: string;
-}
 
 export interface RunProgress {
   /** 1-based. */
@@ -76,6 +63,13 @@ export async function claimRun(store: Store, id: number): Promise<TrainingRun | 
 
 export async function findRun(store: Store, id: number): Promise<TrainingRun | null> {
   return store.prisma.trainingRun.findUnique({ where: { id } });
+}
+
+/** One entry for each id, null where there is no such run. */
+export async function findRuns(store: Store, ids: readonly number[]): Promise<(TrainingRun | null)[]> {
+  const rows = await store.prisma.trainingRun.findMany({ where: { id: { in: [...ids] } } });
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
 }
 
 /** @throws AppError RUN_NOT_FOUND */

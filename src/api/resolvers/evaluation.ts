@@ -1,7 +1,7 @@
 // Confusion matrices: at the stored threshold, at any other, and by star.
 
 import { Arg, Ctx, FieldResolver, Float, Int, Resolver, Root } from 'type-graphql';
-import { type ConfusionRow, confusionAt, starConfusion } from '../../store/evaluations.js';
+import type { ConfusionRow } from '../../store/evaluations.js';
 import type { Context } from '../context.js';
 import { ConfusionMatrix, Evaluation } from '../types/evaluation.js';
 
@@ -15,16 +15,18 @@ export class EvaluationResolver {
       description: 'In stars; the mean of the test ratings if absent.',
     })
     threshold: number | null,
-    @Ctx() { store }: Context,
+    @Ctx() { loaders }: Context,
   ): Promise<ConfusionRow> {
-    return typeof threshold === 'number' ? confusionAt(store, evaluation.runId, threshold) : evaluation;
+    return typeof threshold === 'number'
+      ? loaders.confusion.load({ runId: evaluation.runId, threshold })
+      : evaluation;
   }
 
   @FieldResolver(() => [[Int]], {
     description: 'Counts, rows actual and columns predicted, both rounded to half stars: 0.5, 1 … 5.',
   })
-  starConfusion(@Root() { runId }: Evaluation, @Ctx() { store }: Context): Promise<number[][]> {
-    return starConfusion(store, runId);
+  starConfusion(@Root() { runId }: Evaluation, @Ctx() { loaders }: Context): Promise<number[][]> {
+    return loaders.starConfusion.load(runId);
   }
 }
 

@@ -1,13 +1,13 @@
 // Imports and what they rejected.
 
 import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
-import { listImports, pageOfRejects } from '../../store/importRecord.js';
+import { listImports } from '../../store/importRecord.js';
 import type { Context } from '../context.js';
 import {
   type Connection,
   checkFirst,
   decodeCursor,
-  decodeNumberCursor,
+  decodeIdCursor,
   encodeCursor,
   toConnection,
 } from '../paging.js';
@@ -23,7 +23,7 @@ export class ImportResolver {
     @Ctx() { store }: Context,
   ): Promise<Connection<Import>> {
     checkFirst(first);
-    const rows = await listImports(store, first + 1, decodeNumberCursor('imports', after));
+    const rows = await listImports(store, first + 1, decodeIdCursor('imports', after));
     return toConnection(rows.map(toImport), first, after, ({ key }) => encodeCursor('imports', [key]));
   }
 
@@ -34,10 +34,11 @@ export class ImportResolver {
     @Root() parent: Import,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
     @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Ctx() { store }: Context,
+    @Ctx() { loaders }: Context,
   ): Promise<Connection<ImportReject>> {
     checkFirst(first);
-    const rows = await pageOfRejects(store, parent.key, first + 1, decodeCursor('rejects', after, 2));
+    const page = { first: first + 1, after: decodeCursor('rejects', after, 2) };
+    const rows = await loaders.rejects.load({ parentId: parent.key, order: 'FILE', ...page });
     return toConnection(rows, first, after, (row) => encodeCursor('rejects', row.key));
   }
 }

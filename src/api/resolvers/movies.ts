@@ -37,10 +37,12 @@ export class MovieResolver {
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
     @Arg('after', () => String, { nullable: true }) after: string | null,
     @Arg('filter', () => MovieFilter, { nullable: true }) filter: MovieFilter | null,
-    @Arg('orderBy', () => MovieOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' }) order: MovieOrder,
+    @Arg('orderBy', () => MovieOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' })
+    orderBy: MovieOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<MovieRow>> {
     checkFirst(first);
+    const order = orderBy ?? 'MOVIE_ID';
     const list = `movies:${order}`;
     const key = decodeCursor(list, after, MOVIE_ORDERS[order].length);
     const rows = await pageOfMovies(store, filter ?? {}, order, first + 1, key);

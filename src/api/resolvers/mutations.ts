@@ -2,9 +2,9 @@
 
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { checkEngineName } from '../../engines/open.js';
-import { checkSeed, resolveHyperparameters, resolveSplit } from '../../store/hyperparameters.js';
 import { promoteModel } from '../../store/models.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
+import { resolveRunRequest } from '../../store/runRequest.js';
 import { createRun } from '../../store/runs.js';
 import { checkUserId } from '../checks.js';
 import type { Context } from '../context.js';
@@ -32,24 +32,10 @@ export class MutationResolver {
     @Arg('input', () => StartTrainingRunInput) input: StartTrainingRunInput,
     @Ctx() { store, queue, codeVersion }: Context,
   ): Promise<StartTrainingRunPayload> {
-    const fields = {
-      PRESET_UNKNOWN: ['input', 'preset'],
-      HYPERPARAMETER_INVALID: ['input'],
-      ENGINE_UNKNOWN: ['input', 'engine'],
-    };
-    return orUserErrors(fields, async () => {
-      checkEngineName(input.engine);
-      checkSeed('seed', input.seed);
-      const { run, isNew } = await createRun(store, {
-        preset: input.preset,
-        hyperparameters: resolveHyperparameters(input.preset, input.hyperparameters ?? {}),
-        split: resolveSplit(input.split ?? {}),
-        seed: input.seed,
-        engine: input.engine,
-        promote: input.promote,
-        idempotencyKey: input.idempotencyKey ?? null,
-        codeVersion,
-      });
+    return orUserErrors(['PRESET_UNKNOWN', 'HYPERPARAMETER_INVALID', 'ENGINE_UNKNOWN'], async () => {
+      const request = resolveRunRequest(input, codeVersion);
+      checkEngineName(request.engine);
+      const { run, isNew } = await createRun(store, request);
       if (isNew) await queue.sendTraining(run.id);
       return { trainingRun: toTrainingRun(run) };
     });
@@ -62,9 +48,8 @@ export class MutationResolver {
     @Arg('input', () => PromoteModelInput) { modelId }: PromoteModelInput,
     @Ctx() { store }: Context,
   ): Promise<PromoteModelPayload> {
-    const fields = { MODEL_NOT_FOUND: ['input', 'modelId'], BAD_INPUT: ['input', 'modelId'] };
-    return orUserErrors(fields, async () => ({
-      model: toModel(await promoteModel(store, toKey('Model', modelId))),
+    return orUserErrors(['MODEL_NOT_FOUND', 'BAD_INPUT'], async () => ({
+      model: toModel(await promoteModel(store, toKey('Model', modelId, 'modelId'))),
     }));
   }
 
@@ -75,12 +60,7 @@ export class MutationResolver {
     @Arg('input', () => RateMovieInput) { userId, movieId, rating }: RateMovieInput,
     @Ctx() { store, loaders }: Context,
   ): Promise<RateMoviePayload> {
-    const fields = {
-      RATING_OUT_OF_RANGE: ['input', 'rating'],
-      MOVIE_NOT_FOUND: ['input', 'movieId'],
-      BAD_INPUT: ['input', 'userId'],
-    };
-    return orUserErrors(fields, async () => {
+    return orUserErrors(['RATING_OUT_OF_RANGE', 'MOVIE_NOT_FOUND', 'BAD_INPUT'], async () => {
       checkUserId(userId);
       const stored = await rateMovie(store, userId, movieId, rating, new Date());
       return { rating: stored as Rating, user: (await loaders.user.load(userId)) as User };
@@ -92,8 +72,7 @@ export class MutationResolver {
     @Arg('input', () => RemoveRatingInput) { userId, movieId }: RemoveRatingInput,
     @Ctx() { store, loaders }: Context,
   ): Promise<RemoveRatingPayload> {
-    const fields = { MOVIE_NOT_FOUND: ['input', 'movieId'], RATING_NOT_FOUND: ['input'] };
-    return orUserErrors(fields, async () => {
+    return orUserErrors(['MOVIE_NOT_FOUND', 'RATING_NOT_FOUND'], async () => {
       const removed = await removeRating(store, userId, movieId);
       return { rating: removed as Rating, user: (await loaders.user.load(userId)) as User };
     });

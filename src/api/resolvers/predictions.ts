@@ -23,7 +23,7 @@ export class PredictedRatingResolver {
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
     const model = modelId
-      ? await getModel(context.store, toKey('Model', modelId))
+      ? await getModel(context.store, toKey('Model', modelId, 'modelId'))
       : await context.getActiveModel();
     return predictedRatingOf(context, model, userId, movieId);
   }

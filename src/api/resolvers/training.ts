@@ -2,12 +2,13 @@
 
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { listEngines } from '../../engines/open.js';
+import { hintOf } from '../../errors.js';
 import { listModels } from '../../store/models.js';
 import { RunStatus } from '../../store/prisma/client.js';
-import { findRun, getRun, listRuns } from '../../store/runs.js';
+import { findRun, listRuns } from '../../store/runs.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, checkFirst, decodeNumberCursor, encodeCursor, toConnection } from '../paging.js';
+import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
 import { Evaluation } from '../types/evaluation.js';
 import { toModel, toTrainingRun } from '../types/fromRows.js';
 import {
@@ -24,7 +25,7 @@ import {
 export class TrainingRunResolver {
   @Query(() => TrainingRun, { nullable: true, description: 'null when there is no such run.' })
   async trainingRun(@Arg('id', () => ID) id: string, @Ctx() { store }: Context): Promise<TrainingRun | null> {
-    const run = await findRun(store, toKey('TrainingRun', id));
+    const run = await findRun(store, toKey('TrainingRun', id, 'id'));
     return run && toTrainingRun(run);
   }
 
@@ -37,7 +38,7 @@ export class TrainingRunResolver {
     @Ctx() { store }: Context,
   ): Promise<Connection<TrainingRun>> {
     checkFirst(first);
-    const rows = await listRuns(store, first + 1, decodeNumberCursor('trainingRuns', after), status ?? []);
+    const rows = await listRuns(store, first + 1, decodeIdCursor('trainingRuns', after), status ?? []);
     return toConnection(rows.map(toTrainingRun), first, after, ({ key }) =>
       encodeCursor('trainingRuns', [key]),
     );
@@ -64,7 +65,9 @@ export class TrainingRunResolver {
     description: 'null unless the run failed or was cancelled.',
   })
   error(@Root() { errorCode, errorMessage }: TrainingRun): RunError | null {
-    return errorCode === null ? null : { code: errorCode, message: errorMessage ?? '' };
+    return errorCode === null
+      ? null
+      : { code: errorCode, message: errorMessage ?? '', hint: hintOf(errorCode) };
   }
 }
 
@@ -86,13 +89,14 @@ export class ModelResolver {
     @Ctx() { store }: Context,
   ): Promise<Connection<Model>> {
     checkFirst(first);
-    const rows = await listModels(store, first + 1, decodeNumberCursor('models', after));
+    const rows = await listModels(store, first + 1, decodeIdCursor('models', after));
     return toConnection(rows.map(toModel), first, after, ({ key }) => encodeCursor('models', [key]));
   }
 
   @FieldResolver(() => TrainingRun)
-  async run(@Root() model: Model, @Ctx() { store }: Context): Promise<TrainingRun> {
-    return toTrainingRun(await getRun(store, model.runId));
+  async run(@Root() model: Model, @Ctx() { loaders }: Context): Promise<TrainingRun> {
+    // A model belongs to a run by a foreign key.
+    return toTrainingRun((await loaders.run.load(model.runId))!);
   }
 }
 

@@ -1,7 +1,7 @@
 // Users: root fields and relations.
 
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
-import { RATING_ORDERS } from '../../store/ratings.js';
+import { RATING_ORDERS, type RatingOrder } from '../../store/ratings.js';
 import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
@@ -33,10 +33,12 @@ export class UserResolver {
   async users(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
     @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('orderBy', () => UserOrderEnum, { nullable: true, defaultValue: 'USER_ID' }) order: UserOrder,
+    @Arg('orderBy', () => UserOrderEnum, { nullable: true, defaultValue: 'USER_ID' })
+    orderBy: UserOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<UserRow>> {
     checkFirst(first);
+    const order = orderBy ?? 'USER_ID';
     const list = `users:${order}`;
     const rows = await pageOfUsers(
       store,
@@ -64,10 +66,11 @@ export class UserResolver {
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
     @Arg('after', () => String, { nullable: true }) after: string | null,
     @Arg('orderBy', () => RatingOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' })
-    order: keyof typeof RATING_ORDERS,
+    orderBy: RatingOrder | null,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<Rating>> {
     checkFirst(first);
+    const order = orderBy ?? 'MOVIE_ID';
     const list = `ratings:user:${order}`;
     const key = {
       parentId: user.userId,

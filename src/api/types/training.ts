@@ -111,6 +111,9 @@ export class RunError {
 
   @Field(() => String)
   message!: string;
+
+  @Field(() => String, { nullable: true, description: 'What to do next; null for INTERNAL.' })
+  hint!: string | null;
 }
 
 @ObjectType({ implements: Node, description: 'One training of one model, and its record.' })
