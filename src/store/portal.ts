@@ -24,12 +24,8 @@ export interface PortalOptions {
 
 /** Runs `text` in the transaction of `client`. @throws the server's error, or the signal's reason */
 export async function readPortal(client: pg.PoolClient, text: string, options: PortalOptions): Promise<void> {
-  // A lost connection is also an event (over TLS two, the second one later), which must not end the process.
-  const ignoreLostConnection = () => {};
-  client.on('error', ignoreLostConnection);
   await new Promise<void>((resolve, reject) => {
-    const giveBack = () => client.off('error', ignoreLostConnection);
-    client.query(new PortalQuery(text, options, giveBack, resolve, reject) as never);
+    client.query(new PortalQuery(text, options, resolve, reject) as never);
   });
 }
 
@@ -37,7 +33,6 @@ export async function readPortal(client: pg.PoolClient, text: string, options: P
 class PortalQuery {
   readonly #text: string;
   readonly #options: PortalOptions;
-  readonly #onGiveBack: () => void;
   readonly #resolve: () => void;
   readonly #reject: (error: unknown) => void;
   #socket!: Socket;
@@ -45,16 +40,9 @@ class PortalQuery {
   #rest: Buffer | null = null;
   #failure: unknown = null;
 
-  constructor(
-    text: string,
-    options: PortalOptions,
-    onGiveBack: () => void,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(text: string, options: PortalOptions, resolve: () => void, reject: (error: unknown) => void) {
     this.#text = text;
     this.#options = options;
-    this.#onGiveBack = onGiveBack;
     this.#resolve = resolve;
     this.#reject = reject;
   }
@@ -134,7 +122,6 @@ class PortalQuery {
     this.#socket.removeListener('data', this.#onData);
     for (const listener of this.#borrowed) this.#socket.on('data', listener);
     for (const listener of this.#borrowed) listener(tail);
-    this.#onGiveBack();
     if (this.#failure === null) this.#resolve();
     else this.#reject(this.#failure);
   }

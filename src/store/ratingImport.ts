@@ -61,7 +61,6 @@ export interface RatingImport {
 /** @throws AppError IMPORT_BUSY when another import holds the lock */
 export async function beginImport(store: Store, source: string): Promise<RatingImport> {
   const client = await store.pool.connect();
-  client.on('error', ignoreLostConnection);
   try {
     await client.query(sql.BEGIN);
     await client.query(sql.CREATE_STAGING);
@@ -73,9 +72,6 @@ export async function beginImport(store: Store, source: string): Promise<RatingI
     throw isBusy ? new AppError('IMPORT_BUSY', 'another import is running on this database') : error;
   }
 }
-
-/** It shows as a failed query; the event must not end the process. */
-function ignoreLostConnection(): void {}
 
 class PostgresImport implements RatingImport {
   readonly id: number;
@@ -156,7 +152,6 @@ class PostgresImport implements RatingImport {
     await this.#client.query('commit').catch(async (error: unknown) => {
       if (!(await this.#isCommitted())) throw error;
     });
-    this.#client.off('error', ignoreLostConnection);
     this.#client.release();
   }
 

@@ -96,27 +96,36 @@ export const MERGE_LINKS = `
     (select array_agg(line order by line) from staging_links
      where not exists (select from movies where movies.movie_id = staging_links.movie_id)) as orphans`;
 
-// Within the file and against the store: the last rating wins, by time, then by file order.
+// Within the file and against the store: the last rating wins, by time, then by file order. Nobody else writes ratings now,
+// so that there is no conflict to guard against, and an unchanged rating is only read: `on conflict do update` would lock it.
 export const MERGE_RATINGS = `
-  with last_line as (
+  with last_line as materialized (
     select distinct on (user_id, movie_id) user_id, movie_id, rating, rated_at
     from staging_ratings
     order by user_id, movie_id, rated_at desc nulls last, line desc
-  ), merged as (
+  ), added as (
     insert into ratings (user_id, movie_id, rating, rated_at)
     select user_id, movie_id, rating, rated_at
     from last_line
-    on conflict (user_id, movie_id) do update
-    set rating = excluded.rating, rated_at = excluded.rated_at
-    where (ratings.rating <> excluded.rating or ratings.rated_at is distinct from excluded.rated_at)
-      and (ratings.rated_at is null or excluded.rated_at is null or excluded.rated_at >= ratings.rated_at)
-    returning (xmax = 0) as is_new
+    where not exists (
+      select from ratings where ratings.user_id = last_line.user_id and ratings.movie_id = last_line.movie_id
+    )
+    order by user_id, movie_id
+    returning 1
+  ), changed as (
+    update ratings
+    set rating = last_line.rating, rated_at = last_line.rated_at
+    from last_line
+    where ratings.user_id = last_line.user_id
+      and ratings.movie_id = last_line.movie_id
+      and (ratings.rating <> last_line.rating or ratings.rated_at is distinct from last_line.rated_at)
+      and (ratings.rated_at is null or last_line.rated_at is null or last_line.rated_at >= ratings.rated_at)
+    returning 1
   )
   select
-    count(*) filter (where is_new)::int as inserted,
-    count(*) filter (where not is_new)::int as updated,
-    ((select count(*) from staging_ratings) - (select count(*) from last_line))::int as duplicates
-  from merged`;
+    (select count(*) from added)::int as inserted,
+    (select count(*) from changed)::int as updated,
+    ((select count(*) from staging_ratings) - (select count(*) from last_line))::int as duplicates`;
 
 export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id');
 export const UPDATE_MOVIE_STATISTICS = updateStatistics('movies', 'movie_id');

@@ -18,8 +18,10 @@ export interface Store {
 /** @throws AppError DATABASE_UNREACHABLE */
 export async function openStore(url: string): Promise<Store> {
   const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, application_name: 'marquee' });
-  // An idle connection that the server ends is replaced by the pool; without a listener it would end the process.
+  // A connection that the server ends, idle or in use, is replaced by the pool, and the query in hand is rejected; without
+  // listeners the event would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => client.on('error', () => {}));
   try {
     await pool.query('select 1');
   } catch (error) {

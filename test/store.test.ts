@@ -1,0 +1,28 @@
+import { inTransaction } from '#src/store/store.js';
+import { openTestStore, type TestStore } from './support/store.js';
+
+let store: TestStore;
+beforeAll(async () => {
+  store = await openTestStore();
+});
+afterAll(() => store.drop());
+
+test('a transaction that throws leaves nothing behind, and the pool goes on', async () => {
+  const failing = inTransaction(store.pool, async (client) => {
+    await client.query(`insert into users (user_id, idx) values (1, 0)`);
+    throw new Error('changed my mind');
+  });
+  await expect(failing).rejects.toThrow('changed my mind');
+  expect((await store.pool.query('select * from users')).rows).toEqual([]);
+});
+
+test('a connection that the server ends inside a transaction is an error of the call, not the end of the process', async () => {
+  const cut = inTransaction(store.pool, async (client) => {
+    const { rows } = await client.query('select pg_backend_pid() as pid');
+    await store.pool.query('select pg_terminate_backend($1)', [rows[0].pid]);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await client.query('select 1');
+  });
+  await expect(cut).rejects.toThrow();
+  expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
