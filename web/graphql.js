@@ -42,7 +42,7 @@ const RUN_FIELDS = `
   id status preset engine device seed queuedAt startedAt finishedAt trainRatings testRatings
   hyperparameters { embeddingWidth hiddenLayers learningRate momentum batchSize epochs }
   progress { epoch epochs step steps trainLoss samplesPerSecond etaSeconds }
-  error { code message }
+  error { code message hint }
   evaluation { testRatings rmse }
   model { version }`;
 

@@ -60,7 +60,7 @@ export function runView(run, width) {
   const { learningRate, momentum, batchSize, embeddingWidth, hiddenLayers, epochs } = run.hyperparameters;
   return [
     el('h3', {}, `Run of ${when(run.queuedAt)}`),
-    problemList(run.error ? [{ ...run.error, hint: 'docs/errors.md says what to do about this code.' }] : []),
+    problemList(run.error ? [run.error] : []),
     run.epochs.length > 0 && lossesView(run.epochs, epochs, width),
     run.epochs.length === 0 &&
       !run.error &&
