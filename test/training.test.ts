@@ -2,8 +2,8 @@ import { findConfusions, findEpochs, findEvaluations, findStarConfusions } from 
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
 import { findActiveModel, listModels, loadModel, promoteModel } from '#src/store/models.js';
 import { claimRun, createRun, failLostRuns, getRun } from '#src/store/runs.js';
+import type { TrainingEvent } from '#src/training/events.js';
 import { runInThread } from '#src/training/runInThread.js';
-import type { TrainingEvent } from '#src/training/train.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
 let store: TestStore;

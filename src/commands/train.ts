@@ -14,8 +14,8 @@ import {
 import { type RunRequest, resolveRunRequest } from '../store/runRequest.js';
 import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
+import type { TrainingEvent } from '../training/events.js';
 import { runInThread, toAppError } from '../training/runInThread.js';
-import type { TrainingEvent } from '../training/train.js';
 import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';

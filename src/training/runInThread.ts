@@ -5,8 +5,8 @@ import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../errors.js';
 import { beat, claimRun, endRun, type RunProgress } from '../store/runs.js';
 import type { Store } from '../store/store.js';
+import type { TrainingEvent } from './events.js';
 import type { ThreadError, ThreadInput, ThreadMessage } from './thread.js';
-import type { TrainingEvent } from './train.js';
 
 const BEAT_MS = 1000;
 

@@ -5,7 +5,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { openEngine } from '../engines/open.js';
 import { AppError, type ErrorCode, messageOf } from '../errors.js';
 import { openStore } from '../store/store.js';
-import { type TrainingEvent, trainRun } from './train.js';
+import type { TrainingEvent } from './events.js';
+import { trainRun } from './train.js';
 
 export interface ThreadInput {
   databaseUrl: string;

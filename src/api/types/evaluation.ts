@@ -2,14 +2,8 @@
 
 import { Field, Float, Int, ObjectType } from 'type-graphql';
 
-@ObjectType({
-  description: 'A simple predictor, fitted on the training ratings, on the same test ratings.',
-  simpleResolvers: true,
-})
-export class Baseline {
-  @Field(() => String, { description: '"global mean", "user mean", "movie mean" or "user+movie bias".' })
-  name!: string;
-
+@ObjectType()
+abstract class ErrorFigures {
   @Field(() => Float, { description: 'Mean squared error, in stars².' })
   mse!: number;
 
@@ -18,6 +12,15 @@ export class Baseline {
 
   @Field(() => Float, { description: 'Mean absolute error, in stars.' })
   mae!: number;
+}
+
+@ObjectType({
+  description: 'A simple predictor, fitted on the training ratings, on the same test ratings.',
+  simpleResolvers: true,
+})
+export class Baseline extends ErrorFigures {
+  @Field(() => String, { description: '"global mean", "user mean", "movie mean" or "user+movie bias".' })
+  name!: string;
 }
 
 @ObjectType({
@@ -41,18 +44,9 @@ export class ConfusionMatrix {
 }
 
 @ObjectType({ description: 'Errors on the test ratings, with predictions clipped to the scale.' })
-export class Evaluation {
+export class Evaluation extends ErrorFigures {
   @Field(() => Int, { description: 'How many ratings were held out.' })
   testRatings!: number;
-
-  @Field(() => Float, { description: 'Mean squared error, in stars².' })
-  mse!: number;
-
-  @Field(() => Float, { description: 'Root mean squared error, in stars.' })
-  rmse!: number;
-
-  @Field(() => Float, { description: 'Mean absolute error, in stars.' })
-  mae!: number;
 
   @Field(() => [Baseline], { description: 'Worst first.' })
   baselines!: Baseline[];
