@@ -41,7 +41,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 }
 
 /** @throws AppError CONFIG_INVALID, naming `source` */
-export function parsePort(text: string, source: string): number {
+function parsePort(text: string, source: string): number {
   const port = Number(text);
   if (!/^\d+$/.test(text) || port > 65535) {
     throw new AppError('CONFIG_INVALID', `${source} is "${text}": expected a port from 0 to 65535`);

@@ -23,7 +23,7 @@ export const ERROR_CODES = {
     hint: 'Pass pageInfo.endCursor of the same list, with the same orderBy.',
   },
   DATABASE_UNREACHABLE: {
-    when: 'PostgreSQL does not answer at DATABASE_URL.',
+    when: 'PostgreSQL does not answer, or went away.',
     hint: 'Check DATABASE_URL, or leave it unset to use the embedded server.',
   },
   DATABASE_NOT_MIGRATED: {
@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   },
   EMBEDDED_POSTGRES_FAILED: {
     when: 'The embedded PostgreSQL could not be installed, initialised or started.',
-    hint: 'The last lines of its log are above; or set DATABASE_URL to a server of your own.',
+    hint: 'Mend the cause named above, set MARQUEE_HOME to a folder of yours, or DATABASE_URL to a server of your own.',
   },
   IMPORT_SOURCE_MISSING: {
     when: 'The path to import does not exist or holds no ratings file.',
@@ -110,6 +110,14 @@ export const ERROR_CODES = {
     hint: 'List their ratings with user { ratings }.',
   },
   RATING_OUT_OF_RANGE: { when: 'A rating is outside the scale.', hint: 'The scale is 0.5 to 5.' },
+  QUERY_TOO_LARGE: {
+    when: 'A query asks for more rows than one answer may hold, all nested pages multiplied.',
+    hint: 'Ask for smaller pages or for fewer levels, and follow the cursors.',
+  },
+  LISTEN_FAILED: {
+    when: 'The server cannot listen on this address and port.',
+    hint: 'Give an address of this machine with --host or HOST, and a port above 1023 with --port or PORT.',
+  },
   PORT_IN_USE: { when: 'Another program listens on the port.', hint: 'Give another with --port or PORT.' },
 } as const satisfies Record<string, ErrorEntry>;
 
@@ -117,18 +125,19 @@ export type ErrorCode = keyof typeof ERROR_CODES;
 
 export interface AppErrorOptions extends ErrorOptions {
   /** The argument that it is about, such as ['split', 'testFraction']. */
-  path?: readonly string[];
+  argumentPath?: readonly string[];
 }
 
 export class AppError extends Error {
   readonly code: ErrorCode;
-  readonly path: readonly string[];
+  /** Not called `path`: graphql-js takes an error with one for located already. */
+  readonly argumentPath: readonly string[];
 
-  constructor(code: ErrorCode, message: string, { path = [], ...options }: AppErrorOptions = {}) {
+  constructor(code: ErrorCode, message: string, { argumentPath = [], ...options }: AppErrorOptions = {}) {
     super(message, options);
     this.name = 'AppError';
     this.code = code;
-    this.path = path;
+    this.argumentPath = argumentPath;
   }
 
   get hint(): string {

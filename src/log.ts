@@ -3,6 +3,7 @@
 
 import { type Logger, pino } from 'pino';
 import type { Config } from './config.js';
+import { messageOf } from './errors.js';
 
 export type { Logger };
 
@@ -13,7 +14,7 @@ export function createLogger(config: Pick<Config, 'logLevel'>): Logger {
 
 /** Only what tells the cause: errors of database clients carry the whole client with them, its password included. */
 function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const { name, message, stack } = error;
-  return { name, message, code: (error as { code?: unknown }).code, stack };
+  if (typeof error !== 'object' || error === null) return { message: String(error) };
+  const { name, message, code, stack } = error as Record<string, unknown>;
+  return { name, message: message || messageOf(error), code, stack };
 }

@@ -19,13 +19,18 @@ process.exit(await main());
 
 async function main(): Promise<number> {
   try {
-    await createProgram(readConfig(process.env), readVersion()).parseAsync();
+    await createProgram(readConfig(asksForHelp() ? {} : process.env), readVersion()).parseAsync();
     return 0;
   } catch (error) {
     // Commander has printed what is wrong, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
     return fail(error);
   }
+}
+
+/** Help on the environment must not fail for a wrong environment. */
+function asksForHelp(): boolean {
+  return process.argv.slice(2).some((word) => ['-h', '--help', '-V', '--version'].includes(word));
 }
 
 function fail(error: unknown): number {

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { startTestApi, type TestApi } from './support/api.js';
-import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
 let store: TestStore;
 let api: TestApi;
@@ -315,6 +315,84 @@ test('many ratings of one movie at the same time leave exact statistics', async 
       (select count(distinct idx) = max(idx) + 1 from users) as idx_is_dense
     from movies where movie_id = 80`);
   expect(rows).toEqual([{ count_is_right: true, mean_is_right: true, idx_is_dense: true }]);
+});
+
+test('an error says which field of the query it is about', async () => {
+  const { errors } = await api.query(
+    '{ fine: movie(movieId: 1) { title } wrong: predictedRating(userId: -1, movieId: 1) { rating } }',
+  );
+  expect(errors).toEqual([
+    expect.objectContaining({
+      path: ['wrong'],
+      locations: [{ line: 1, column: 37 }],
+      extensions: expect.objectContaining({ code: 'BAD_INPUT' }),
+    }),
+  ]);
+});
+
+test('several models answer in one request, more than are kept open', async () => {
+  const ids = [];
+  for (const seed of [2, 3, 4]) await train(store, aRunRequest({ seed, promote: false }));
+  for (const model of (await api.query('{ models(first: 10) { nodes { id } } }')).data.models.nodes)
+    ids.push(model.id);
+  const fields = ids.map(
+    (id, i) => `p${i}: predictedRating(userId: 1, movieId: 1, modelId: "${id}") { rating source }`,
+  );
+  const answers = await Promise.all([1, 2, 3].map(() => api.query(`{ ${fields.join(' ')} }`)));
+  for (const { data, errors } of answers) {
+    expect(errors).toBeUndefined();
+    expect(new Set(Object.values(data).map((value) => (value as { rating: number }).rating)).size).toBe(
+      ids.length,
+    );
+  }
+});
+
+test('an empty search and empty lists filter nothing', async () => {
+  const { data } = await api.query(
+    '{ movies(first: 1, filter: { search: "", genresAny: [], genresAll: [] }) { totalCount } }',
+  );
+  expect(data.movies.totalCount).toBe(80);
+});
+
+test('a NUL in a text is refused as bad input', async () => {
+  const search = await api.query(
+    'query ($s: String) { movies(first: 1, filter: { search: $s }) { totalCount } }',
+    { s: 'a\u0000b' },
+  );
+  const key = await api.query(
+    'mutation ($k: String) { startTrainingRun(input: { idempotencyKey: $k }) { trainingRun { id } } }',
+    { k: 'a\u0000b' },
+  );
+  expect([search, key].map(({ errors }) => errors![0].extensions.code)).toEqual(['BAD_INPUT', 'BAD_INPUT']);
+});
+
+test('two writes in one request each answer with the state after them', async () => {
+  const { data } = await api.query(`mutation {
+    a: rateMovie(input: { userId: 7001, movieId: 3, rating: 4 }) { user { ratingCount ratings(first: 9) { nodes { rating } } } }
+    b: rateMovie(input: { userId: 7001, movieId: 4, rating: 5 }) { user { ratingCount meanRating ratings(first: 9) { nodes { rating } } } }
+  }`);
+  expect(data.a.user).toEqual({ ratingCount: 1, ratings: { nodes: [{ rating: 4 }] } });
+  expect(data.b.user).toEqual({
+    ratingCount: 2,
+    meanRating: 4.5,
+    ratings: { nodes: [{ rating: 4 }, { rating: 5 }] },
+  });
+});
+
+test('a query for too many rows is refused before it runs, also through fragments and variables', async () => {
+  const nested =
+    '{ users(first: 100) { nodes { ratings(first: 100) { nodes { movie { ratings(first: 100) { nodes { rating } } } } } } } }';
+  const viaFragment = `query ($n: Int!) { users(first: $n) { nodes { ...R } } }
+    fragment R on User { ratings(first: $n) { nodes { movie { ratings(first: $n) { nodes { rating } } } } } }`;
+  const answers = [await api.query(nested), await api.query(viaFragment, { n: 100 })];
+  expect(answers.map(({ errors }) => [errors![0].message, errors![0].extensions.code])).toEqual([
+    ['the query asks for 1010100 rows: expected 25000 at most', 'QUERY_TOO_LARGE'],
+    ['the query asks for 1010100 rows: expected 25000 at most', 'QUERY_TOO_LARGE'],
+  ]);
+  const { errors } = await api.query(
+    '{ users(first: 100) { nodes { ratings(first: 100) { nodes { rating } } } } }',
+  );
+  expect(errors).toBeUndefined();
 });
 
 test('an unknown field is refused with a suggestion', async () => {

@@ -53,6 +53,21 @@ test('Ctrl-C during training cancels the run and stops everything within seconds
   const { code, stderr } = await training.ended;
   expect(code).toBe(1);
   expect(stderr).toContain('RUN_CANCELLED: run');
+  expect(existsSync(join(home, 'postgres/data/postmaster.pid'))).toBe(false);
+});
+
+test('a closed terminal and a reader that went away stop a command as Ctrl-C does', async () => {
+  const hungUp = start(['train', '--epochs', '1000', '--json']);
+  await hungUp.until('"event":"epoch"');
+  hungUp.child.kill('SIGHUP');
+  expect((await hungUp.ended).code).toBe(1);
+  const unread = start(['train', '--epochs', '1000', '--json']);
+  await unread.until('"event":"epoch"');
+  unread.child.stdout!.destroy();
+  const { code, stderr } = await unread.ended;
+  expect(code).toBe(1);
+  expect(stderr).toContain('RUN_CANCELLED: run');
+  expect(existsSync(join(home, 'postgres/data/postmaster.pid'))).toBe(false);
 });
 
 test('serve answers until Ctrl-C, two commands share the database, and the server stops with the last', async () => {
@@ -77,6 +92,12 @@ test('a port that is taken is named', async () => {
   expect(stderr).toContain(`PORT_IN_USE: port ${port} on 127.0.0.1 is taken by another program`);
 });
 
+test('an address that is not of this machine is named', async () => {
+  const { code, stderr } = await marquee(['serve', '--host', '999.1.1.1', '--port', '0']);
+  expect(code).toBe(1);
+  expect(stderr).toContain('LISTEN_FAILED: port 0 on 999.1.1.1 cannot be listened on');
+});
+
 test('wrong usage ends with 2 and says what is wrong', async () => {
   const wrong = await Promise.all([
     marquee(['nonsense']),
@@ -95,7 +116,7 @@ test('wrong usage ends with 2 and says what is wrong', async () => {
 });
 
 test('--help of the program and of each command ends with 0 and lists the options', async () => {
-  const program = await marquee(['--help']);
+  const program = await marquee(['--help'], { MARQUEE_COLOUR: 'red' });
   expect(program.code).toBe(0);
   expect(program.stdout).toContain('MARQUEE_HOME');
   const command = await marquee(['train', '--help']);

@@ -15,6 +15,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -27,11 +28,12 @@ import { isAlive } from '#src/store/embeddedAttempts.js';
 const IS_ROOT = process.getuid?.() === 0;
 const itAsRoot = IS_ROOT ? it : it.skip;
 const NOBODY = 65534;
-/** Opens, prints the URL, closes when told so or when stdin ends, prints `closed`. */
+/** Opens, prints the URL, prints `lost: …` when told so, closes when stdin ends, prints `closed`. */
 const OPENER = `
   const [modulePath, homeDir, sharedDir] = process.argv.slice(1);
   const { openEmbedded } = await import(modulePath);
-  const server = await openEmbedded(homeDir, { sharedDir });
+  const onLost = (error) => console.log('lost: ' + error.message);
+  const server = await openEmbedded(homeDir, { sharedDir, onLost });
   console.log(server.url);
   process.stdin.resume().on('end', async () => { await server.close(); console.log('closed'); });`;
 
@@ -165,6 +167,105 @@ describe('openEmbedded', () => {
     expect(await query(survivor.url, 'select 1 as one')).toEqual([{ one: 1 }]);
     await survivor.close();
     expect(findServers(home)).toEqual([]);
+  });
+
+  it('starts a killed server again for the command that uses it, under the same URL', async () => {
+    const home = anInstalledHome();
+    const survivor = await open(home);
+    await query(survivor.url, 'create table kept as select 1 as one');
+    await killServers(home);
+    expect(await queryOnceBack(survivor.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await killServers(home);
+    expect(await queryOnceBack(survivor.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await survivor.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('starts a killed server again for two commands, which share it as before', async () => {
+    const home = anInstalledHome();
+    const first = await spawnOpener(home);
+    const second = await spawnOpener(home);
+    await query(first.url, 'create table kept as select 1 as one');
+    await killServers(home);
+    expect(await queryOnceBack(first.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await waitForLeases(first.url, 2);
+
+    await first.close();
+    expect(await query(second.url, 'select one from kept')).toEqual([{ one: 1 }]);
+    await second.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('starts a killed server on its port again when it is another command that comes first', async () => {
+    const home = anInstalledHome();
+    const paused = await spawnOpener(home);
+    paused.pause();
+    await killServers(home);
+    const other = await open(home);
+    expect(other.url).toBe(paused.url);
+    paused.resume();
+    await waitForLeases(other.url, 2);
+    await other.close();
+    expect(await query(paused.url, 'select 1 as one')).toEqual([{ one: 1 }]);
+    await paused.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('leaves no server behind when a command closes while it starts a killed one again', async () => {
+    const home = anInstalledHome();
+    for (const pauseMs of [0, 5, 10, 20, 40, 80, 160]) {
+      const server = await open(home);
+      await killServers(home);
+      await delay(pauseMs);
+      await server.close();
+      expect(findServers(home)).toEqual([]);
+    }
+  });
+
+  it('tells a command that it lost its server when the port was taken meanwhile', async () => {
+    const home = anInstalledHome();
+    const paused = await spawnOpener(home);
+    paused.pause();
+    await killServers(home);
+    const port = Number(new URL(paused.url).port);
+    const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+    await once(foreign, 'listening');
+    paused.resume();
+    expect(await paused.nextLine()).toBe(`lost: port ${port} of the embedded PostgreSQL was taken by another program`);
+
+    const other = await open(home);
+    expect(other.url).not.toBe(paused.url);
+    await paused.close();
+    await other.close();
+    foreign.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('tells a command that it lost its server when another moved it to a free port', async () => {
+    const home = anInstalledHome();
+    const paused = await spawnOpener(home);
+    paused.pause();
+    await killServers(home);
+    const port = Number(new URL(paused.url).port);
+    const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+    await once(foreign, 'listening');
+    const other = await open(home);
+    paused.resume();
+    expect(await paused.nextLine()).toBe(
+      `lost: another command started the embedded PostgreSQL on port ${new URL(other.url).port}, as port ${port} was taken`,
+    );
+    await other.close();
+    await paused.close();
+    foreign.close();
+    expect(findServers(home)).toEqual([]);
+  });
+
+  it('tells a command that it lost its server when that cannot start again', async () => {
+    const home = anInstalledHome();
+    const lost = await spawnOpener(home);
+    writeFileSync(join(home, 'postgres', 'data', 'postgresql.auto.conf'), `shared_buffers = 'plenty'\n`);
+    await killServers(home);
+    expect(await lost.nextLine()).toMatch(/^lost: PostgreSQL ended with 1 as it was started/);
   });
 
   it('is not deceived by a postmaster.pid whose pid now belongs to another program', async () => {
@@ -311,6 +412,31 @@ function findServers(folder: string): number[] {
   return pidFiles.map(readPid).filter((pid): pid is number => pid !== null && isAlive(pid));
 }
 
+async function killServers(folder: string): Promise<void> {
+  for (const pid of findServers(folder)) {
+    process.kill(pid, 'SIGKILL');
+    while (isAlive(pid)) await delay(1);
+  }
+}
+
+/** Asks again until the server answers, for ten seconds. */
+async function queryOnceBack(url: string, sql: string): Promise<Record<string, unknown>[]> {
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(20)) {
+    const rows = await query(url, sql).catch(() => null);
+    if (rows) return rows;
+  }
+  return query(url, sql);
+}
+
+/** Until `count` commands hold the shared lock. */
+async function waitForLeases(url: string, count: number): Promise<void> {
+  const sql = `select from pg_locks where locktype = 'advisory' and mode = 'ShareLock' and granted`;
+  for (const deadline = Date.now() + 10_000; Date.now() < deadline; await delay(20)) {
+    if ((await query(url, sql)).length === count) return;
+  }
+  throw new Error(`not ${count} leases within 10 s`);
+}
+
 function readPid(file: string): number | null {
   try {
     return Number.parseInt(readFileSync(file, 'utf8'), 10);
@@ -346,6 +472,9 @@ async function spawnOpener(home: string, sharedDir = home, choice: SpawnChoice =
   }
   return {
     url: String(url),
+    pause: () => child.kill('SIGSTOP'),
+    resume: () => child.kill('SIGCONT'),
+    nextLine: async () => (await lines.next()).value as string | undefined,
     async close() {
       child.stdin.end();
       const { value } = await lines.next();

@@ -43,7 +43,7 @@ test('a run that is started by mutation waits, is taken by a worker, and its mod
   expect(answer.data.predictedRating.source).toBe('MODEL');
 });
 
-test('the API answers while a run trains in the same process', async () => {
+test('the API answers while a run trains in the same process, and stopping the worker puts the run back', async () => {
   const queue = await openQueue(store, log);
   const worker = await startWorker(store, queue, log);
   const { data } = await api.query(START, { input: { hyperparameters: { epochs: 200 } } });
@@ -55,11 +55,12 @@ test('the API answers while a run trains in the same process', async () => {
   expect(during.trainingRuns.nodes[0].status).toBe('RUNNING');
   await worker.close();
   await queue.close();
-  expect((await statusOf(id)).status).toBe('CANCELLED');
+  expect(await statusOf(id)).toMatchObject({ status: 'QUEUED', epochs: [], progress: null });
+  await store.pool.query(`update training_runs set status = 'CANCELLED' where status = 'QUEUED'`);
 });
 
 test('a run that was recorded but never queued is taken when a worker starts', async () => {
-  const { run } = await createRun(store, aRunRequest());
+  const run = await createRun(store, aRunRequest());
   const queue = await openQueue(store, log);
   const worker = await startWorker(store, queue, log);
   await until(
@@ -68,6 +69,25 @@ test('a run that was recorded but never queued is taken when a worker starts', a
   );
   await worker.close();
   await queue.close();
+});
+
+test('a run whose job got lost is queued again when it is asked for with the same key', async () => {
+  const run = await createRun(store, aRunRequest({ idempotencyKey: 'lost' }));
+  const worker = await startWorker(store, api.queue, log);
+  await api.query(START, { input: { idempotencyKey: 'lost' } });
+  await until(
+    async () =>
+      (await store.prisma.trainingRun.findUnique({ where: { id: run.id } }))!.status === 'SUCCEEDED',
+  );
+  await worker.close();
+});
+
+test('a run that is sent many times waits in the queue once', async () => {
+  for (let i = 0; i < 5; i++) await api.queue.sendTraining(424242);
+  const { rows } = await store.pool.query(
+    `select count(*)::int as jobs from pgboss.job where data ->> 'runId' = '424242'`,
+  );
+  expect(rows).toEqual([{ jobs: 1 }]);
 });
 
 test('a wrong preset, hyperparameter, seed or engine is refused as data, with what to do', async () => {

@@ -5,5 +5,5 @@ import { AppError } from '../errors.js';
 /** @throws AppError BAD_INPUT */
 export function checkUserId(userId: number): void {
   if (userId < 1)
-    throw new AppError('BAD_INPUT', `userId is ${userId}: expected 1 or more`, { path: ['userId'] });
+    throw new AppError('BAD_INPUT', `userId is ${userId}: expected 1 or more`, { argumentPath: ['userId'] });
 }

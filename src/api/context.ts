@@ -20,27 +20,35 @@ export interface Services {
 }
 
 export interface Context extends Services {
-  loaders: Loaders;
+  readonly loaders: Loaders;
   /** null before any model was promoted. */
   findActiveModel(): Promise<Model | null>;
   /** @throws AppError NO_ACTIVE_MODEL */
   getActiveModel(): Promise<Model>;
+  /** After a write: what this request has read before is read again. */
+  forget(): void;
 }
 
 export function createContext(services: Services): Context {
   let active: Promise<Model | null> | null = null;
+  const loaders = createLoaders(services.store, services.recommender);
   const findActive = () => {
     active ??= findActiveModel(services.store);
     return active;
   };
   return {
     ...services,
-    loaders: createLoaders(services.store, services.recommender),
+    loaders,
     findActiveModel: findActive,
     async getActiveModel() {
       const model = await findActive();
       if (!model) throw new AppError('NO_ACTIVE_MODEL', 'no model has been promoted yet');
       return model;
+    },
+    forget() {
+      active = null;
+      // In place: Apollo hands resolvers a copy of this object.
+      Object.assign(loaders, createLoaders(services.store, services.recommender));
     },
   };
 }

@@ -5,15 +5,28 @@ import { unwrapResolverError } from '@apollo/server/errors';
 import type { GraphQLFormattedError } from 'graphql';
 import { AppError } from '../errors.js';
 import type { Logger } from '../log.js';
+import { explainDatabaseError } from '../store/store.js';
 
 /** PostgreSQL refuses a value that does not fit its type: only a forged cursor can hold one. */
 const BAD_VALUE_STATES = new Set(['22P02', '22003', '22007', '22008']);
 
+/** PostgreSQL's text holds no NUL. */
+const NUL_STATE = '22021';
+
 export function createErrorFormatter(log: Logger) {
   return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
-    const cause = unwrapResolverError(error);
+    const cause = explainDatabaseError(unwrapResolverError(error));
     if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code, cause.hint);
-    if (BAD_VALUE_STATES.has((cause as { code?: string }).code ?? '')) {
+    const state = sqlStateOf(cause);
+    if (state === NUL_STATE) {
+      return withCode(
+        formatted,
+        'a text holds a NUL character',
+        'BAD_INPUT',
+        new AppError('BAD_INPUT', '').hint,
+      );
+    }
+    if (BAD_VALUE_STATES.has(state)) {
       return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR', new AppError('BAD_CURSOR', '').hint);
     }
     if (formatted.extensions?.code !== 'INTERNAL_SERVER_ERROR') return formatted;
@@ -25,6 +38,15 @@ export function createErrorFormatter(log: Logger) {
       'Try again; the log of the server has the cause.',
     );
   };
+}
+
+/** Prisma keeps PostgreSQL's own code deep inside its errors. */
+function sqlStateOf(error: unknown): string {
+  const { code, meta } = error as {
+    code?: string;
+    meta?: { driverAdapterError?: { cause?: { originalCode?: string } } };
+  };
+  return meta?.driverAdapterError?.cause?.originalCode ?? code ?? '';
 }
 
 function withCode(

@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.js';
 
-export const NODE_TYPES = ['User', 'Movie', 'TrainingRun', 'Model', 'Import'] as const;
+const NODE_TYPES = ['User', 'Movie', 'TrainingRun', 'Model', 'Import'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export function toNodeId(type: NodeType, key: number): string {
@@ -21,7 +21,7 @@ export function parseNodeId(id: string): { type: NodeType; key: number } | null 
 export function toKey(type: NodeType, id: string, argument: string): number {
   const parsed = parseNodeId(id);
   if (parsed?.type !== type) {
-    throw new AppError('BAD_INPUT', `"${id}" is not the id of a ${type}`, { path: [argument] });
+    throw new AppError('BAD_INPUT', `"${id}" is not the id of a ${type}`, { argumentPath: [argument] });
   }
   return parsed.key;
 }

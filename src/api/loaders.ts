@@ -104,19 +104,19 @@ function pageLoader<Page>(fetch: (parentIds: number[], page: PageKey) => Promise
   );
 }
 
-/** Calls `fetch` once for each group of keys; gives the results in the order of the keys. */
+/** Calls `fetch` once for each group of keys; gives the results in the order of the keys. A group that fails fails alone. */
 async function inGroups<K, V>(
   keys: readonly K[],
   groupOf: (key: K) => unknown,
   fetch: (group: K[]) => Promise<V[]>,
-): Promise<V[]> {
+): Promise<(V | Error)[]> {
   const groups = new Map<unknown, K[]>();
   for (const key of keys) groups.set(groupOf(key), [...(groups.get(groupOf(key)) ?? []), key]);
-  const results = new Map<K, V>();
+  const results = new Map<K, V | Error>();
   await Promise.all(
     [...groups.values()].map(async (group) => {
-      const values = await fetch(group);
-      for (const [i, key] of group.entries()) results.set(key, values[i]);
+      const values = await fetch(group).catch((error: Error) => error);
+      for (const [i, key] of group.entries()) results.set(key, values instanceof Error ? values : values[i]);
     }),
   );
   return keys.map((key) => results.get(key)!);

@@ -5,12 +5,13 @@ import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import fastify, { type FastifyInstance } from 'fastify';
-import { AppError } from '../errors.js';
+import { AppError, messageOf } from '../errors.js';
 import { type Context, createContext, type Services } from './context.js';
 import { addDashboard } from './dashboard.js';
 import { createErrorFormatter } from './errors.js';
 import { addExplorer } from './explorer.js';
 import { addHealth } from './health.js';
+import { queryCostPlugin } from './queryCost.js';
 import { createSchema } from './schema.js';
 
 export interface ApiServer {
@@ -19,7 +20,7 @@ export interface ApiServer {
   close(): Promise<void>;
 }
 
-/** Listens when it returns. @throws AppError PORT_IN_USE */
+/** Listens when it returns. @throws AppError PORT_IN_USE, LISTEN_FAILED */
 export async function startServer(
   services: Services,
   listen: { host: string; port: number },
@@ -32,7 +33,7 @@ export async function startServer(
     // Commands stop the server themselves; Apollo would send the signal a second time.
     stopOnTerminationSignals: false,
     formatError: createErrorFormatter(services.log),
-    plugins: [fastifyApolloDrainPlugin(app), ApolloServerPluginLandingPageDisabled()],
+    plugins: [fastifyApolloDrainPlugin(app), ApolloServerPluginLandingPageDisabled(), queryCostPlugin()],
   });
   await apollo.start();
   await app.register(fastifyApollo(apollo), { context: async () => createContext(services) });
@@ -58,8 +59,11 @@ async function listenOn(app: FastifyInstance, { host, port }: { host: string; po
   try {
     await app.listen({ host, port });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
-    throw new AppError('PORT_IN_USE', `port ${port} on ${host} is taken by another program`, {
+    const place = `port ${port} on ${host}`;
+    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new AppError('PORT_IN_USE', `${place} is taken by another program`, { cause: error });
+    }
+    throw new AppError('LISTEN_FAILED', `${place} cannot be listened on: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -3,7 +3,7 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { UserError } from './types/mutations.js';
 
-/** refusals: the codes that a client can mend. The path of the error is that of the argument within `input`. */
+/** refusals: the codes that a client can mend. The error's argumentPath begins within `input`. */
 export async function orUserErrors<Payload extends { userErrors: UserError[] }>(
   refusals: readonly ErrorCode[],
   work: () => Promise<Omit<Payload, 'userErrors'>>,
@@ -13,7 +13,7 @@ export async function orUserErrors<Payload extends { userErrors: UserError[] }>(
   } catch (error) {
     if (!(error instanceof AppError) || !refusals.includes(error.code)) throw error;
     const userError = {
-      field: ['input', ...error.path],
+      field: ['input', ...error.argumentPath],
       message: `${error.message}. ${error.hint}`,
       code: error.code,
     };

@@ -79,12 +79,12 @@ async function importOnce(
   output: Output,
   signal: AbortSignal,
 ): Promise<boolean> {
-  if (!data && (await store.prisma.rating.findFirst())) {
+  if (data === undefined && (await store.prisma.rating.findFirst())) {
     output.event({ event: 'kept' }, 'using the ratings that are in the store; --data <path> adds others');
     return false;
   }
   const path = data ?? join(config.homeDir, 'synthetic');
-  if (!data) {
+  if (data === undefined) {
     output.event({ event: 'synthetic', path }, `no --data: making a small synthetic set in ${path}`);
     await writeSyntheticSet(path, SYNTHETIC);
   }
@@ -121,12 +121,13 @@ async function trainOnce(
 async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {
   const run = await getRun(store, model.runId);
   const isSame = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
-  const ratings = await store.prisma.rating.count();
+  const now = await store.prisma.rating.aggregate({ _count: true, _max: { ratedAt: true } });
   return (
     isSame(run.hyperparameters, request.hyperparameters) &&
     isSame(run.split, request.split) &&
     run.seed === request.seed &&
-    run.snapshotRatings === ratings &&
+    run.snapshotRatings === now._count &&
+    run.snapshotLatest?.getTime() === now._max.ratedAt?.getTime() &&
     (request.engine === 'auto' || request.engine === run.engine)
   );
 }

@@ -4,14 +4,16 @@ import type { Config } from '../config.js';
 import { AppError } from '../errors.js';
 import { openEmbedded } from '../store/embedded.js';
 import { applyMigrations, listPendingMigrations } from '../store/migrate.js';
-import { openStore, type Store } from '../store/store.js';
+import { explainDatabaseError, openStore, type Store } from '../store/store.js';
 
+/** Ctrl-C, an end asked for, a terminal that was closed. */
+const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 /** npm sends Ctrl-C on to a process that the terminal has sent it to already; that is not a second one. */
 const IMPATIENT_AFTER_MS = 500;
 
 export interface Session {
   store: Store;
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP. */
   signal: AbortSignal;
 }
 
@@ -44,15 +46,18 @@ export async function withDatabase<T>(
       process.kill(process.pid, 'SIGKILL');
     }
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  const onBrokenPipe = () => stop.abort();
+  for (const name of STOP_SIGNALS) process.on(name, onSignal);
+  // Whoever read the output is gone, as in `marquee train --json | head`.
+  process.stdout.on('error', onBrokenPipe);
   const embedded = config.databaseUrl === null ? await openEmbedded(config.homeDir) : null;
   try {
     return await work(embedded?.url ?? config.databaseUrl!, stop.signal);
+  } catch (error) {
+    throw explainDatabaseError(error);
   } finally {
     await embedded?.close();
-    process.off('SIGINT', onSignal);
-    process.off('SIGTERM', onSignal);
+    for (const name of STOP_SIGNALS) process.off(name, onSignal);
   }
 }
 

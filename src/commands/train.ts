@@ -93,13 +93,13 @@ export async function runTraining(
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
-  const { run } = await createRun(store, request);
+  const run = await createRun(store, request, 'RUNNING');
   output.event(
     { event: 'run', runId: run.id, preset: run.preset },
     `training run ${run.id}, preset ${run.preset}`,
   );
-  const outcome = await runInThread(store, run.id, { signal, onEvent: (event) => report(event, output) });
-  if (outcome && outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
+  const outcome = await runInThread(store, run, { signal, onEvent: (event) => report(event, output) });
+  if (outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
 }
 
 function report(event: TrainingEvent, output: Output): void {

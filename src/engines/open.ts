@@ -41,7 +41,7 @@ export function checkEngineName(name: string, doors = ENGINE_DOORS): void {
   if (name === AUTO_ENGINE || doors.some((door) => door.name === name)) return;
   const names = [AUTO_ENGINE, ...doors.map((door) => door.name)].join(', ');
   throw new AppError('ENGINE_UNKNOWN', `there is no engine "${name}"; the engines are ${names}`, {
-    path: ['engine'],
+    argumentPath: ['engine'],
   });
 }
 

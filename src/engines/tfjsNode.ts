@@ -1,6 +1,6 @@
 // The engines tfjs:node and tfjs:node-gpu: the same model on libtensorflow, through packages that the user may install.
 // They are optional peers: their install script downloads libtensorflow 2.9.1, and they work on Node ≤ 22 only.
-// Never run: the download host was out of reach where this was written. Only the doors are tested, with a stand-in.
+// What of them has been run is in docs/engines.md: only the doors, with a stand-in.
 
 import type { EngineDoor } from './engine.js';
 import { tfjsDoor } from './tfjs.js';

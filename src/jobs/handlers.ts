@@ -2,13 +2,14 @@
 
 import type { Logger } from '../log.js';
 import type { TrainingJob } from '../store/queue.js';
+import { claimRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { runInThread } from '../training/runInThread.js';
 
 export interface JobContext {
   store: Store;
   log: Logger;
-  /** Aborted when the worker stops: the job ends as soon as it can. */
+  /** Aborted when the worker stops: the job ends as soon as it can, and its run goes back into the queue. */
   signal: AbortSignal;
 }
 
@@ -19,13 +20,15 @@ interface Jobs {
 export const HANDLERS = {
   async train({ runId }, { store, log, signal }) {
     const runLog = log.child({ runId });
+    const run = await claimRun(store, runId);
+    if (!run) return runLog.info('the run was taken or ended by somebody else');
     runLog.info('training begins');
-    const outcome = await runInThread(store, runId, {
+    const outcome = await runInThread(store, run, {
       signal,
+      onStop: 'requeue',
       onEvent: (event) => event.event === 'epoch' && runLog.info(event, 'epoch done'),
     });
-    if (outcome === null) runLog.info('the run was taken or ended by somebody else');
-    else if (outcome.status === 'SUCCEEDED') runLog.info('training succeeded');
-    else runLog.warn({ error: outcome.error }, `training ended ${outcome.status}`);
+    if (outcome.status === 'SUCCEEDED') runLog.info('training succeeded');
+    else runLog.warn({ error: outcome.error }, `training stopped: ${outcome.status}`);
   },
 } satisfies { [Name in keyof Jobs]: (job: Jobs[Name], context: JobContext) => Promise<void> };

@@ -1,4 +1,4 @@
-// Takes jobs from the queue, one at a time, until it is closed; closing ends the job at hand.
+// Takes jobs from the queue, one at a time, until it is closed; closing puts the run at hand back into the queue.
 
 import type { Logger } from '../log.js';
 import type { TrainingQueue } from '../store/queue.js';

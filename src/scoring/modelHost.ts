@@ -13,6 +13,8 @@ export interface ModelHost {
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   /** Raw outputs (B × M) row-major: every movie of the model for each user. */
   scoreMovies(userIndices: Int32Array): Promise<Float32Array>;
+  /** Resolves when the thread is gone, closed or dead; questions after that fail. */
+  ended: Promise<void>;
   close(): Promise<void>;
 }
 
@@ -41,18 +43,28 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     if ('error' in reply) waiting.reject(new Error(reply.error));
     else waiting.resolve(reply.outputs);
   });
+  let isEnded = false;
+  const gone = () => new Error('the scoring thread has ended');
   worker.on('error', failAll);
-  worker.on('exit', () => failAll(new Error('the scoring thread has ended')));
+  const ended = new Promise<void>((resolve) => {
+    worker.on('exit', () => {
+      isEnded = true;
+      failAll(gone());
+      resolve();
+    });
+  });
   // A model that waits for questions does not keep the process alive.
   worker.unref();
   const ask = (question: Question) =>
     new Promise<Float32Array>((resolve, reject) => {
+      if (isEnded) return reject(gone());
       const id = nextId++;
       pending.set(id, { resolve, reject });
       worker.postMessage({ id, ...question } satisfies ScoringRequest);
     });
   return {
     ...ready,
+    ended,
     predict: (userIndices, movieIndices) => ask({ method: 'predict', userIndices, movieIndices }),
     scoreMovies: (userIndices) => ask({ method: 'scoreMovies', userIndices }),
     async close() {

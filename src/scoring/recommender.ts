@@ -1,5 +1,5 @@
 // Predicted ratings and recommendations from a model, with the fallback for what it has never seen.
-// Keeps the last models it was asked for open; the caller says which model, so requests in flight keep theirs.
+// The caller says which model, so that one answer never mixes two.
 
 import { filterMovieIndices, type MovieFilter } from '../store/movies.js';
 import { ratedMovieIndices } from '../store/ratings.js';
@@ -7,10 +7,9 @@ import { clipToScale } from '../store/scale.js';
 import { movieStatistics } from '../store/statistics.js';
 import type { Store } from '../store/store.js';
 import { fallbackRating, type Statistics } from './fallback.js';
-import { type ModelHost, openModelHost } from './modelHost.js';
+import type { ModelHost } from './modelHost.js';
+import { createModelHosts } from './modelHosts.js';
 import { type Place, topN } from './topN.js';
-
-const MODELS_OPEN = 2;
 
 export type PredictionSource = 'MODEL' | 'FALLBACK';
 
@@ -49,38 +48,11 @@ export interface Recommender {
 }
 
 export function createRecommender(store: Store): Recommender {
-  const hosts = createHosts(store);
+  const hosts = createModelHosts(store.url);
   return {
-    predict: async (modelId, pairs) => predictPairs(await hosts.get(modelId), pairs),
-    recommend: async (modelId, requests) => recommendAll(store, await hosts.get(modelId), requests),
+    predict: (modelId, pairs) => hosts.use(modelId, (host) => predictPairs(host, pairs)),
+    recommend: (modelId, requests) => hosts.use(modelId, (host) => recommendAll(store, host, requests)),
     close: hosts.close,
-  };
-}
-
-/** The models in use, oldest first; the least recently used one is closed when there are too many. */
-function createHosts(store: Store) {
-  const open = new Map<number, Promise<ModelHost>>();
-  return {
-    get(modelId: number): Promise<ModelHost> {
-      const host = open.get(modelId) ?? openModelHost({ databaseUrl: store.url, modelId });
-      open.delete(modelId);
-      open.set(modelId, host);
-      host.catch(() => open.delete(modelId));
-      if (open.size > MODELS_OPEN) {
-        const [oldestId, oldest] = open.entries().next().value!;
-        open.delete(oldestId);
-        void oldest.then(
-          (loaded) => loaded.close(),
-          () => {},
-        );
-      }
-      return host;
-    },
-    async close(): Promise<void> {
-      const hosts = await Promise.allSettled(open.values());
-      await Promise.all(hosts.map((host) => host.status === 'fulfilled' && host.value.close()));
-      open.clear();
-    },
   };
 }
 

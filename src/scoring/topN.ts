@@ -5,7 +5,7 @@ export interface Place {
   score: number;
 }
 
-export function isBefore(a: Place, b: Place): boolean {
+function isBefore(a: Place, b: Place): boolean {
   return a.score > b.score || (a.score === b.score && a.index < b.index);
 }
 

@@ -75,7 +75,7 @@ export function resolveHyperparameters(preset: string, overrides: Partial<Hyperp
       'PRESET_UNKNOWN',
       `no preset "${preset}"; there are ${Object.keys(PRESETS).join(', ')}`,
       {
-        path: ['preset'],
+        argumentPath: ['preset'],
       },
     );
   }
@@ -122,7 +122,7 @@ function invalid(path: string[], what: string): AppError {
   return new AppError(
     'HYPERPARAMETER_INVALID',
     `${path.filter((part) => part !== 'hyperparameters').join('.')} ${what}`,
-    { path },
+    { argumentPath: path },
   );
 }
 

@@ -125,7 +125,7 @@ export async function findModel(store: Store, id: number): Promise<Model | null>
 /** @throws AppError MODEL_NOT_FOUND */
 export async function getModel(store: Store, id: number): Promise<Model> {
   const model = await findModel(store, id);
-  if (!model) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { path: ['modelId'] });
+  if (!model) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { argumentPath: ['modelId'] });
   return model;
 }
 
@@ -156,5 +156,5 @@ export async function markActive(client: pg.PoolClient, id: number): Promise<voi
     'update models set active = true, promoted_at = now() where id = $1',
     [id],
   );
-  if (rowCount === 0) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { path: ['modelId'] });
+  if (rowCount === 0) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { argumentPath: ['modelId'] });
 }

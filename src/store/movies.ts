@@ -14,7 +14,7 @@ export interface MovieRow {
   meanRating: number | null;
 }
 
-/** Absent or null fields do not filter. */
+/** Absent, null and empty fields do not filter. */
 export interface MovieFilter {
   /** Part of the title, any case. */
   search?: string | null;
@@ -102,22 +102,26 @@ export async function filterMovieIndices(store: Store, filter: MovieFilter): Pro
 }
 
 /** A condition whose parameters begin at $firstParameter. */
-export function movieCondition(
+function movieCondition(
   filter: MovieFilter,
   firstParameter: number,
 ): { condition: string; values: unknown[] } {
   const values: unknown[] = [];
   const conditions: string[] = [];
   const add = (value: unknown, toSql: (parameter: string) => string) => {
-    if (value === undefined || value === null) return;
+    if (value === undefined || value === null || isEmpty(value)) return;
     values.push(value);
     conditions.push(toSql(`$${firstParameter + values.length - 1}`));
   };
-  add(filter.search && `%${filter.search.replace(/[\\%_]/g, '\\$&')}%`, (p) => `title ilike ${p}`);
+  add(filter.search ? `%${filter.search.replace(/[\\%_]/g, '\\$&')}%` : null, (p) => `title ilike ${p}`);
   add(filter.genresAny, (p) => `genres && ${p}::text[]`);
   add(filter.genresAll, (p) => `genres @> ${p}::text[]`);
   add(filter.yearFrom, (p) => `year >= ${p}`);
   add(filter.yearTo, (p) => `year <= ${p}`);
   add(filter.minRatingCount, (p) => `rating_count >= ${p}`);
   return { condition: conditions.length === 0 ? 'true' : conditions.join(' and '), values };
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 0;
 }

@@ -2,7 +2,6 @@
 // and claiming it is a compare-and-set (store/runs.ts), so a job that is delivered twice does no harm.
 
 import { PgBoss } from 'pg-boss';
-import { messageOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { failLostRuns, listQueuedRuns } from './runs.js';
 import type { Store } from './store.js';
@@ -11,7 +10,7 @@ const TRAIN_QUEUE = 'train';
 const POLL_SECONDS = 0.5;
 /** pg-boss's maximum; whether a run is alive is told by its heartbeat, not by this. */
 const EXPIRE_SECONDS = 24 * 3600 - 1;
-const LOST_RUN_CHECK_MS = 10_000;
+const RUN_CHECK_MS = 10_000;
 
 export interface TrainingJob {
   runId: number;
@@ -27,23 +26,22 @@ export interface TrainingQueue {
 
 export async function openQueue(store: Store, log: Logger): Promise<TrainingQueue> {
   const boss = new PgBoss({ connectionString: store.url, max: 4, application_name: 'marquee-queue' });
-  boss.on('error', (error) => log.warn({ err: error }, 'the job queue reported an error'));
+  boss.on('error', logNowAndThen(log));
   await boss.start();
-  await boss.createQueue(TRAIN_QUEUE, { retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
+  // "short": at most one waiting job for each key, so that sending a run again is harmless.
+  await boss.createQueue(TRAIN_QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
   const sendTraining = async (runId: number) => {
-    await boss.send(TRAIN_QUEUE, { runId } satisfies TrainingJob);
+    await boss.send(TRAIN_QUEUE, { runId } satisfies TrainingJob, { singletonKey: String(runId) });
   };
   return {
     sendTraining,
     async startWorker(train) {
-      // A run may have been recorded by a process that died before it could send the job.
-      for (const runId of await listQueuedRuns(store)) await sendTraining(runId);
-      const lostRunCheck = watchForLostRuns(store, log);
+      const watch = watchRuns(store, log, sendTraining);
       const options = { pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
       const id = await boss.work<TrainingJob>(TRAIN_QUEUE, options, ([job]) => train(job.data));
       return {
         async stop() {
-          clearInterval(lostRunCheck);
+          clearInterval(watch);
           await boss.offWork(TRAIN_QUEUE, { id, wait: true });
         },
       };
@@ -54,12 +52,27 @@ export async function openQueue(store: Store, log: Logger): Promise<TrainingQueu
   };
 }
 
-function watchForLostRuns(store: Store, log: Logger): NodeJS.Timeout {
-  const check = () =>
-    failLostRuns(store).then(
-      (runIds) => runIds.length > 0 && log.warn({ runIds }, 'runs without heartbeat were marked FAILED'),
-      (error: unknown) => log.warn(`could not look for lost runs: ${messageOf(error)}`),
-    );
+/** Marks the runs of dead processes, and sends again what is QUEUED: the sender may have died before it could. */
+function watchRuns(store: Store, log: Logger, sendTraining: TrainingQueue['sendTraining']): NodeJS.Timeout {
+  const check = async () => {
+    try {
+      const lost = await failLostRuns(store);
+      if (lost.length > 0) log.warn({ runIds: lost }, 'runs without heartbeat were marked FAILED');
+      for (const runId of await listQueuedRuns(store)) await sendTraining(runId);
+    } catch (error) {
+      log.warn({ err: error }, 'could not look after the runs');
+    }
+  };
   void check();
-  return setInterval(check, LOST_RUN_CHECK_MS);
+  return setInterval(check, RUN_CHECK_MS);
+}
+
+/** The queue asks the database twice a second; while it is away one line in a while is enough. */
+function logNowAndThen(log: Logger): (error: unknown) => void {
+  let last = Number.NEGATIVE_INFINITY;
+  return (error) => {
+    if (performance.now() - last < RUN_CHECK_MS) return;
+    last = performance.now();
+    log.warn({ err: error }, 'the job queue reported an error');
+  };
 }

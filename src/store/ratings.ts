@@ -30,7 +30,7 @@ export const RATING_ORDERS = {
 } as const satisfies Record<string, KeysetOrder>;
 export type RatingOrder = keyof typeof RATING_ORDERS;
 
-export const MOVIE_RATINGS_ORDER = [{ expression: 'user_id', type: 'int' }] as const satisfies KeysetOrder;
+const MOVIE_RATINGS_ORDER = [{ expression: 'user_id', type: 'int' }] as const satisfies KeysetOrder;
 
 const COLUMNS = 'user_id as "userId", movie_id as "movieId", rating, rated_at as "ratedAt"';
 
@@ -121,7 +121,7 @@ export async function rateMovie(
 ): Promise<RatingRow> {
   if (!(rating >= RATING_MIN && rating <= RATING_MAX)) {
     throw new AppError('RATING_OUT_OF_RANGE', `rating ${rating} is outside ${RATING_MIN} to ${RATING_MAX}`, {
-      path: ['rating'],
+      argumentPath: ['rating'],
     });
   }
   return inTransaction(store.pool, async (client) => {
@@ -163,7 +163,7 @@ async function lockPair(client: pg.PoolClient, userId: number, movieId: number):
   if (user.rowCount === 0) await addUser(client, userId);
   const movie = await client.query('select from movies where movie_id = $1 for update', [movieId]);
   if (movie.rowCount === 0)
-    throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`, { path: ['movieId'] });
+    throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`, { argumentPath: ['movieId'] });
 }
 
 async function addUser(client: pg.PoolClient, userId: number): Promise<void> {

@@ -1,12 +1,13 @@
 // Training runs. Every change of status is a compare-and-set, so that two processes never both own a run:
 //
 //   QUEUED ──claimRun──▶ RUNNING ──saveResult (store/results.ts)──▶ SUCCEEDED
-//      └──────endRun──────┴──endRun──▶ FAILED | CANCELLED         failLostRuns: RUNNING without heartbeat ──▶ FAILED
+//      ▲ └─────endRun──────┤──endRun──▶ FAILED | CANCELLED
+//      └────requeueRun─────┘──failLostRuns, without heartbeat──▶ FAILED
 
 import { AppError, type ErrorCode } from '../errors.js';
 import type { Prisma, RunStatus, TrainingRun } from './prisma/client.js';
 import type { RunRequest } from './runRequest.js';
-import type { Store } from './store.js';
+import { inTransaction, type Store } from './store.js';
 
 /** A run whose process has not been heard of for this long is taken for dead; the beat is every second. */
 const LOST_AFTER_SECONDS = 30;
@@ -32,33 +33,30 @@ export interface EpochMetricRow {
   samplesPerSecond: number;
 }
 
-/** isNew: false when the idempotency key was used before. */
+/** QUEUED, or RUNNING when the caller trains it itself. The run that has the idempotency key already, if there is one. */
 export async function createRun(
   store: Store,
   request: RunRequest,
-): Promise<{ run: TrainingRun; isNew: boolean }> {
-  const fields = request as unknown as Prisma.TrainingRunCreateInput;
+  status: 'QUEUED' | 'RUNNING' = 'QUEUED',
+): Promise<TrainingRun> {
+  const fields = { ...request, status } as unknown as Prisma.TrainingRunCreateInput;
   try {
-    return { run: await store.prisma.trainingRun.create({ data: fields }), isNew: true };
+    return await store.prisma.trainingRun.create({ data: fields });
   } catch (error) {
     const { idempotencyKey } = request;
-    const run =
-      idempotencyKey === null
-        ? null
-        : await store.prisma.trainingRun.findUnique({ where: { idempotencyKey } });
+    const run = idempotencyKey && (await store.prisma.trainingRun.findUnique({ where: { idempotencyKey } }));
     if (!run) throw error;
-    return { run, isNew: false };
+    return run;
   }
 }
 
 /** null when somebody else has it, or it has ended. */
 export async function claimRun(store: Store, id: number): Promise<TrainingRun | null> {
-  const now = new Date();
-  const { count } = await store.prisma.trainingRun.updateMany({
-    where: { id, status: 'QUEUED' },
-    data: { status: 'RUNNING', startedAt: now, heartbeatAt: now },
-  });
-  return count === 1 ? getRun(store, id) : null;
+  const { rowCount } = await store.pool.query(
+    `update training_runs set status = 'RUNNING' where id = $1 and status = 'QUEUED'`,
+    [id],
+  );
+  return rowCount === 1 ? getRun(store, id) : null;
 }
 
 export async function findRun(store: Store, id: number): Promise<TrainingRun | null> {
@@ -118,7 +116,7 @@ export async function recordStart(
 export async function beat(store: Store, id: number, progress: RunProgress | null): Promise<boolean> {
   const { rowCount } = await store.pool.query(
     `update training_runs
-     set heartbeat_at = now(), progress = coalesce($2::jsonb, progress)
+     set started_at = coalesce(started_at, now()), heartbeat_at = now(), progress = coalesce($2::jsonb, progress)
      where id = $1 and status = 'RUNNING'`,
     [id, progress === null ? null : JSON.stringify(progress)],
   );
@@ -136,9 +134,24 @@ export async function endRun(
   status: 'FAILED' | 'CANCELLED',
   error: { code: ErrorCode | 'INTERNAL'; message: string },
 ): Promise<void> {
-  await store.prisma.trainingRun.updateMany({
-    where: { id, status: { in: ['QUEUED', 'RUNNING'] } },
-    data: { status, errorCode: error.code, errorMessage: error.message, finishedAt: new Date() },
+  await store.pool.query(
+    `update training_runs
+     set status = $2::run_status, error_code = $3, error_message = $4, finished_at = now()
+     where id = $1 and status in ('QUEUED', 'RUNNING')`,
+    [id, status, error.code, error.message],
+  );
+}
+
+/** Puts a RUNNING run back, to begin anew with another worker; otherwise does nothing. */
+export async function requeueRun(store: Store, id: number): Promise<void> {
+  await inTransaction(store.pool, async (client) => {
+    const { rowCount } = await client.query(
+      `update training_runs
+       set status = 'QUEUED', started_at = null, heartbeat_at = null, progress = null
+       where id = $1 and status = 'RUNNING'`,
+      [id],
+    );
+    if (rowCount === 1) await client.query('delete from epoch_metrics where run_id = $1', [id]);
   });
 }
 
@@ -148,7 +161,7 @@ export async function failLostRuns(store: Store): Promise<number[]> {
     `update training_runs
      set status = 'FAILED', finished_at = now(), error_code = 'RUN_LOST',
        error_message = 'no heartbeat for ' || $1::int || ' seconds: the process that trained it is gone'
-     where status = 'RUNNING' and heartbeat_at < now() - make_interval(secs => $1::int)
+     where status = 'RUNNING' and coalesce(heartbeat_at, queued_at) < now() - make_interval(secs => $1::int)
      returning id`,
     [LOST_AFTER_SECONDS],
   );

@@ -62,3 +62,25 @@ export async function inTransaction<T>(
     throw error;
   }
 }
+
+/** Codes of SQLSTATE, the system and Prisma that mean: the server is gone, going, or not there yet. */
+const UNREACHABLE_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  '57P01',
+  '57P02',
+  '57P03',
+  'P1001',
+  'P1017',
+]);
+
+/** The error of a database that is away as an AppError; anything else as it is. */
+export function explainDatabaseError(error: unknown): unknown {
+  if (error instanceof AppError || !(error instanceof Error)) return error;
+  const isAway =
+    UNREACHABLE_CODES.has((error as { code?: string }).code ?? '') ||
+    /Connection terminated|connection error and is not queryable/.test(error.message);
+  if (!isAway) return error;
+  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${messageOf(error)}`, { cause: error });
+}

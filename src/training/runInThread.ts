@@ -1,39 +1,53 @@
-// The parent of a training thread: claims the run, starts the thread, beats the heart, records how it ended.
+// The parent of a training thread: starts it, beats the heart of its run, records how it ended.
 // One process may train while it serves, since all arithmetic happens in the thread.
 
 import { Worker } from 'node:worker_threads';
 import { AppError, messageOf } from '../errors.js';
-import { beat, claimRun, endRun, type RunProgress } from '../store/runs.js';
+import type { TrainingRun } from '../store/prisma/client.js';
+import { beat, endRun, type RunProgress, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
 import type { ThreadError, ThreadInput, ThreadMessage } from './thread.js';
 
 const BEAT_MS = 1000;
 
-export type RunOutcome = { status: 'SUCCEEDED' } | { status: 'FAILED' | 'CANCELLED'; error: ThreadError };
+export type RunOutcome =
+  | { status: 'SUCCEEDED' }
+  | { status: 'FAILED' | 'CANCELLED' | 'QUEUED'; error: ThreadError };
+
+export interface ThreadOptions {
+  onEvent?: (event: TrainingEvent) => void;
+  signal?: AbortSignal;
+  /** What the signal means: the run is CANCELLED, or goes back into the queue. */
+  onStop?: 'cancel' | 'requeue';
+}
 
 /**
- * Trains a queued run to its end. Never throws for a run that fails: the outcome and the run's record say why.
- * Gives null when the run is not QUEUED: somebody else has it, or it has ended.
+ * Trains a run that is RUNNING to its end. Does not throw for a run that fails: the outcome and the run's record say why.
+ * Where the database is gone, the record is left to whoever finds the run without heartbeat.
  */
 export async function runInThread(
   store: Store,
-  runId: number,
-  options: { onEvent?: (event: TrainingEvent) => void; signal?: AbortSignal } = {},
-): Promise<RunOutcome | null> {
-  const run = await claimRun(store, runId);
-  if (!run) return null;
-  const error = await superviseThread(store, { databaseUrl: store.url, runId, engine: run.engine }, options);
+  run: TrainingRun,
+  options: ThreadOptions = {},
+): Promise<RunOutcome> {
+  const input = { databaseUrl: store.url, runId: run.id, engine: run.engine };
+  const error = await superviseThread(store, input, options);
   if (!error) return { status: 'SUCCEEDED' };
-  const status = error.code === 'RUN_CANCELLED' ? 'CANCELLED' : 'FAILED';
-  await endRun(store, runId, status, error);
+  const isStopped = error.code === 'RUN_CANCELLED';
+  if (isStopped && options.onStop === 'requeue') {
+    await requeueRun(store, run.id).catch(() => {});
+    return { status: 'QUEUED', error };
+  }
+  const status = isStopped ? 'CANCELLED' : 'FAILED';
+  await endRun(store, run.id, status, error).catch(() => {});
   return { status, error };
 }
 
 async function superviseThread(
   store: Store,
   input: ThreadInput,
-  { onEvent, signal }: { onEvent?: (event: TrainingEvent) => void; signal?: AbortSignal },
+  { onEvent, signal }: ThreadOptions,
 ): Promise<ThreadError | null> {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: input });
   let progress: RunProgress | null = null;
@@ -41,13 +55,15 @@ async function superviseThread(
   const cancel = () => worker.postMessage('cancel');
   signal?.addEventListener('abort', cancel);
   if (signal?.aborted) cancel();
-  const heart = setInterval(() => {
+  const sendBeat = () => {
     // A run that was ended elsewhere stops here; a database that is away for a moment does not stop it.
     beat(store, input.runId, progress).then(
       (alive) => alive || cancel(),
       () => {},
     );
-  }, BEAT_MS);
+  };
+  sendBeat();
+  const heart = setInterval(sendBeat, BEAT_MS);
   worker.on('message', (message: ThreadMessage) => {
     if (message.event === 'ended') {
       outcome = message.error;

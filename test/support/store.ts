@@ -54,7 +54,7 @@ export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
 
 /** Records a run and trains it in a thread; gives its id. */
 export async function train(store: Store, request = aRunRequest()): Promise<number> {
-  const { run } = await createRun(store, request);
-  await runInThread(store, run.id);
+  const run = await createRun(store, request, 'RUNNING');
+  await runInThread(store, run);
   return run.id;
 }

@@ -26,7 +26,7 @@ import { orUserErrors } from '../userErrors.js';
 @Resolver()
 export class MutationResolver {
   @Mutation(() => StartTrainingRunPayload, {
-    description: 'Queues a run; a worker takes it within a second.',
+    description: 'Queues a run for the next free worker.',
   })
   startTrainingRun(
     @Arg('input', () => StartTrainingRunInput) input: StartTrainingRunInput,
@@ -35,8 +35,8 @@ export class MutationResolver {
     return orUserErrors(['PRESET_UNKNOWN', 'HYPERPARAMETER_INVALID', 'ENGINE_UNKNOWN'], async () => {
       const request = resolveRunRequest(input, codeVersion);
       checkEngineName(request.engine);
-      const { run, isNew } = await createRun(store, request);
-      if (isNew) await queue.sendTraining(run.id);
+      const run = await createRun(store, request);
+      if (run.status === 'QUEUED') await queue.sendTraining(run.id);
       return { trainingRun: toTrainingRun(run) };
     });
   }
@@ -46,11 +46,13 @@ export class MutationResolver {
   })
   promoteModel(
     @Arg('input', () => PromoteModelInput) { modelId }: PromoteModelInput,
-    @Ctx() { store }: Context,
+    @Ctx() context: Context,
   ): Promise<PromoteModelPayload> {
-    return orUserErrors(['MODEL_NOT_FOUND', 'BAD_INPUT'], async () => ({
-      model: toModel(await promoteModel(store, toKey('Model', modelId, 'modelId'))),
-    }));
+    return orUserErrors(['MODEL_NOT_FOUND', 'BAD_INPUT'], async () => {
+      const model = await promoteModel(context.store, toKey('Model', modelId, 'modelId'));
+      context.forget();
+      return { model: toModel(model) };
+    });
   }
 
   @Mutation(() => RateMoviePayload, {
@@ -58,23 +60,25 @@ export class MutationResolver {
   })
   rateMovie(
     @Arg('input', () => RateMovieInput) { userId, movieId, rating }: RateMovieInput,
-    @Ctx() { store, loaders }: Context,
+    @Ctx() context: Context,
   ): Promise<RateMoviePayload> {
     return orUserErrors(['RATING_OUT_OF_RANGE', 'MOVIE_NOT_FOUND', 'BAD_INPUT'], async () => {
       checkUserId(userId);
-      const stored = await rateMovie(store, userId, movieId, rating, new Date());
-      return { rating: stored as Rating, user: (await loaders.user.load(userId)) as User };
+      const stored = await rateMovie(context.store, userId, movieId, rating, new Date());
+      context.forget();
+      return { rating: stored as Rating, user: (await context.loaders.user.load(userId)) as User };
     });
   }
 
   @Mutation(() => RemoveRatingPayload, { description: 'Takes a rating back; the user stays.' })
   removeRating(
     @Arg('input', () => RemoveRatingInput) { userId, movieId }: RemoveRatingInput,
-    @Ctx() { store, loaders }: Context,
+    @Ctx() context: Context,
   ): Promise<RemoveRatingPayload> {
     return orUserErrors(['MOVIE_NOT_FOUND', 'RATING_NOT_FOUND'], async () => {
-      const removed = await removeRating(store, userId, movieId);
-      return { rating: removed as Rating, user: (await loaders.user.load(userId)) as User };
+      const removed = await removeRating(context.store, userId, movieId);
+      context.forget();
+      return { rating: removed as Rating, user: (await context.loaders.user.load(userId)) as User };
     });
   }
 }

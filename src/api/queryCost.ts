@@ -1,0 +1,70 @@
+// A bound on what one query may ask for: all nested `first` arguments multiplied. Without it one request of a few lines
+// could ask for millions of rows and hold up everybody else's.
+
+import type { ApolloServerPlugin } from '@apollo/server';
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  GraphQLError,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
+import { AppError } from '../errors.js';
+import type { Context } from './context.js';
+
+/** 100 rows with 100 each, and as much again; about a second of work. */
+const ROWS_MAX = 25_000;
+
+export function queryCostPlugin(): ApolloServerPlugin<Context> {
+  return {
+    async requestDidStart() {
+      return {
+        async didResolveOperation({ document, operation, request }) {
+          const fragments = new Map<string, FragmentDefinitionNode>();
+          for (const node of document.definitions) {
+            if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
+          }
+          const rows = countRows(operation!, fragments, request.variables ?? {});
+          if (rows <= ROWS_MAX) return;
+          const { code, hint } = new AppError('QUERY_TOO_LARGE', '');
+          throw new GraphQLError(`the query asks for ${rows} rows: expected ${ROWS_MAX} at most`, {
+            extensions: { code, hint, http: { status: 400 } },
+          });
+        },
+      };
+    },
+  };
+}
+
+/** Rows that the operation may give if every page is full. Validation has seen to it that fragments do not go in circles. */
+function countRows(
+  operation: OperationDefinitionNode,
+  fragments: ReadonlyMap<string, FragmentDefinitionNode>,
+  variables: Record<string, unknown>,
+): number {
+  // A fragment may be spread many times over, but it costs the same each time.
+  const known = new Map<SelectionSetNode, number>();
+  const rowsIn = (set: SelectionSetNode | undefined): number => {
+    if (!set) return 0;
+    const rows = known.get(set) ?? set.selections.reduce((sum, selection) => sum + rowsOf(selection), 0);
+    known.set(set, rows);
+    return rows;
+  };
+  const rowsOf = (selection: SelectionNode): number => {
+    if (selection.kind === Kind.FRAGMENT_SPREAD)
+      return rowsIn(fragments.get(selection.name.value)?.selectionSet);
+    const rows = rowsIn(selection.selectionSet);
+    const page = selection.kind === Kind.FIELD ? pageOf(selection, variables) : 0;
+    return page > 0 ? page * (1 + rows) : rows;
+  };
+  return rowsIn(operation.selectionSet);
+}
+
+/** The field's `first`; 0 where it has none. */
+function pageOf({ arguments: given = [] }: FieldNode, variables: Record<string, unknown>): number {
+  const first = given.find((argument) => argument.name.value === 'first')?.value;
+  if (first?.kind === Kind.INT) return Number(first.value);
+  return first?.kind === Kind.VARIABLE ? Number(variables[first.name.value]) : 0;
+}
