@@ -39,7 +39,7 @@ export const ERROR_CODES = {
     hint: 'Mend the cause named above, set MARQUEE_HOME to a folder of yours, or DATABASE_URL to a server of your own.',
   },
   IMPORT_SOURCE_MISSING: {
-    when: 'The path to import does not exist or holds no ratings file.',
+    when: 'The path to import does not exist, cannot be read or holds no ratings file.',
     hint: 'Give a folder or a .zip with ratings.csv in it, or a ratings CSV file.',
   },
   IMPORT_BAD_ARCHIVE: {
@@ -65,6 +65,10 @@ export const ERROR_CODES = {
   IMPORT_FAILED: {
     when: 'Reading or storing failed in the middle of an import.',
     hint: 'The store is as it was. Mend the cause named above, then import again.',
+  },
+  SYNTH_FAILED: {
+    when: 'A synthetic set could not be written, or would replace ratings that are there.',
+    hint: 'Mend the cause named above, or write to another folder.',
   },
   PRESET_UNKNOWN: {
     when: 'A preset was named that does not exist.',

@@ -1,7 +1,7 @@
 // The embedded PostgreSQL against real processes: what several commands, killed commands and killed servers may do.
 // Each test has folders of its own; nothing here uses the shared test server.
 
-import { spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -38,6 +38,7 @@ const OPENER = `
   process.stdin.resume().on('end', async () => { await server.close(); console.log('closed'); });`;
 
 const folders: string[] = [];
+const children: ChildProcess[] = [];
 let template: string;
 
 beforeAll(async () => {
@@ -49,6 +50,7 @@ beforeAll(async () => {
 afterAll(() => rmSync(template, { recursive: true, force: true }));
 
 afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
   for (const folder of folders.splice(0)) {
     for (const pid of findServers(folder)) process.kill(pid, 'SIGKILL');
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
@@ -198,8 +200,7 @@ describe('openEmbedded', () => {
 
   it('starts a killed server on its port again when it is another command that comes first', async () => {
     const home = anInstalledHome();
-    const paused = await spawnOpener(home);
-    paused.pause();
+    const paused = await spawnPausedUser(home);
     await killServers(home);
     const other = await open(home);
     expect(other.url).toBe(paused.url);
@@ -224,14 +225,15 @@ describe('openEmbedded', () => {
 
   it('tells a command that it lost its server when the port was taken meanwhile', async () => {
     const home = anInstalledHome();
-    const paused = await spawnOpener(home);
-    paused.pause();
+    const paused = await spawnPausedUser(home);
     await killServers(home);
     const port = Number(new URL(paused.url).port);
     const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
     await once(foreign, 'listening');
     paused.resume();
-    expect(await paused.nextLine()).toBe(`lost: port ${port} of the embedded PostgreSQL was taken by another program`);
+    expect(await paused.nextLine()).toBe(
+      `lost: port ${port} of the embedded PostgreSQL was taken by another program`,
+    );
 
     const other = await open(home);
     expect(other.url).not.toBe(paused.url);
@@ -243,8 +245,7 @@ describe('openEmbedded', () => {
 
   it('tells a command that it lost its server when another moved it to a free port', async () => {
     const home = anInstalledHome();
-    const paused = await spawnOpener(home);
-    paused.pause();
+    const paused = await spawnPausedUser(home);
     await killServers(home);
     const port = Number(new URL(paused.url).port);
     const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
@@ -453,7 +454,9 @@ interface SpawnChoice {
 function spawnNode(home: string, sharedDir = home, { uid, modulePath }: SpawnChoice = {}) {
   const compiled = fileURLToPath(import.meta.resolve('#src/store/embedded.js'));
   const args = ['--input-type=module', '-e', OPENER, modulePath ?? compiled, home, sharedDir];
-  return spawn(process.execPath, args, { cwd: '/', ...(uid && { uid, gid: uid }) });
+  const child = spawn(process.execPath, args, { cwd: '/', ...(uid && { uid, gid: uid }) });
+  children.push(child);
+  return child;
 }
 
 /** A command in a process of its own. @throws its stderr when it fails to open */
@@ -486,6 +489,15 @@ async function spawnOpener(home: string, sharedDir = home, choice: SpawnChoice =
       await ended;
     },
   };
+}
+
+/** A stopped command, and a server that is not its child: it could not reap that one. */
+async function spawnPausedUser(home: string) {
+  const starter = await open(home);
+  const user = await spawnOpener(home);
+  await starter.close();
+  user.pause();
+  return user;
 }
 
 /** A second installation of what embedded.ts needs. @returns the path of its embedded.js */

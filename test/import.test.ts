@@ -1,8 +1,9 @@
 // The whole import against a real PostgreSQL: what is stored, how every line is accounted for, and what is left behind
 // when it fails.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runImport } from '#src/commands/import.js';
 import { type ImportOptions, importRatings } from '#src/loading/import.js';
 import { aFolder } from './support/folder.js';
 import { openTestStore, type TestStore } from './support/store.js';
@@ -11,8 +12,8 @@ import { zip } from './support/zip.js';
 const MOVIELENS = '../shared/data/ml-latest-small';
 const itWithMovieLens = existsSync(MOVIELENS) ? test : test.skip;
 
-const RATINGS = `userId,movieId,rating,timestamp
-7,10,4.0,1000000000
+const HEADER = 'userId,movieId,rating,timestamp\n';
+const RATINGS = `${HEADER}7,10,4.0,1000000000
 7,20,3.5,1000000060
 3,10,5.0,1000000120
 3,30,0.5,1000000180
@@ -163,6 +164,25 @@ test('a newer rating replaces the stored one, an older one does not, and the mea
   ]);
   expect(await select('select rating_count, mean_rating from movies where movie_id = 10')).toEqual([
     { rating_count: 2, mean_rating: 2.75 },
+  ]);
+});
+
+test('a file without timestamps keeps the stored ones, and a copy of the same ratings changes nothing', async () => {
+  await load(SMALL);
+  const before = await contents();
+  const copy = 'userId,movieId,rating\n7,10,4.0\n7,20,3.5\n3,10,5.0\n3,30,0.5\n';
+  expect((await load({ 'ratings.csv': copy })).counts).toMatchObject({ updated: 0, unchanged: 4 });
+  expect(await contents()).toEqual(before);
+  expect((await load(SMALL)).counts).toMatchObject({ updated: 0, unchanged: 4 });
+});
+
+test('a changed rating without a timestamp replaces the stored one, which keeps its time', async () => {
+  await loadRatings('7,10,4.0,1000000000', '7,20,4.0,');
+  const report = await loadRatings('7,10,1.0,', '7,20,4.0,1000000060');
+  expect(report.counts).toMatchObject({ updated: 2, unchanged: 0 });
+  expect(await select('select movie_id, rating, rated_at from ratings order by 1')).toEqual([
+    { movie_id: 10, rating: 1, rated_at: new Date('2001-09-09T01:46:40Z') },
+    { movie_id: 20, rating: 4, rated_at: new Date('2001-09-09T01:47:40Z') },
   ]);
 });
 
@@ -330,7 +350,11 @@ test.each([
 test.each([
   ['a folder without ratings.csv', () => aFolder({ 'movies.csv': MOVIES }), 'holds no ratings.csv'],
   ['an archive without ratings.csv', () => aZip({ 'movies.csv': MOVIES }), 'holds no ratings.csv'],
-  ['a path where nothing is', () => join(aFolder(), 'nowhere'), 'does not exist'],
+  ['a path where nothing is', () => join(aFolder(), 'nowhere'), 'nowhere does not exist'],
+  ['a path through a file', () => join(aFolder({ x: '' }), 'x', 'y'), 'cannot be read: ENOTDIR'],
+  ['an empty path', () => '', 'the path to import is empty'],
+  ['a link to nothing', () => aFolderWithBrokenLink(), 'ratings.csv does not exist'],
+  ['an archive with a folder named ratings.csv', () => aZip({ 'ml/ratings.csv/': '' }), 'holds no ratings'],
   ['a file of another kind', () => join(aFolder({ 'x.txt': 'x' }), 'x.txt'), 'is neither a folder nor'],
 ])('%s is a missing source, and no import is recorded', async (_name, makePath, message) => {
   await expect(importRatings(store, makePath(), { maxRejects: 0 })).rejects.toMatchObject({
@@ -338,6 +362,26 @@ test.each([
     message: expect.stringContaining(message),
   });
   expect(await lastImport()).toBeUndefined();
+});
+
+test.each([
+  ['a folder', () => aFolder(SMALL), (path: string) => path],
+  ['a file in a closed folder', () => aFolder(SMALL), (path: string) => join(path, 'ratings.csv')],
+  ['an archive', () => aZip(SMALL), (path: string) => path],
+])('%s that may not be read is a missing source, and the reason is given', async (_name, make, within) => {
+  const closed = make();
+  chmodSync(closed, 0o000);
+  const path = within(closed);
+  await expect(unprivileged(() => importRatings(store, path, { maxRejects: 0 }))).rejects.toMatchObject({
+    code: 'IMPORT_SOURCE_MISSING',
+    message: expect.stringMatching(new RegExp(`^${path} cannot be read: EACCES: permission denied`)),
+  });
+  chmodSync(closed, 0o700);
+});
+
+test('a folder in an archive that is named like a file is not taken for it', async () => {
+  const path = aZip({ 'ml/ratings.csv/': '', 'ml/ratings.csv/note.txt': 'x', 'ml/set/ratings.csv': RATINGS });
+  expect((await importRatings(store, path, { maxRejects: 0 })).counts).toMatchObject({ inserted: 4 });
 });
 
 test('a folder where ratings.csv should be fails the import with the reason', async () => {
@@ -391,6 +435,35 @@ test('many imports on one store leave no listeners on its connections', async ()
   expect(store.pool.totalCount).toBeLessThanOrEqual(2);
 });
 
+test.each([
+  ['new ratings', SMALL, '2 users and 4 movies added, 0.0 s'],
+  ['only a header', { 'ratings.csv': HEADER }, 'nothing changed: ratings.csv holds no ratings, 0.0 s'],
+  [
+    'only a header, and movies',
+    { 'ratings.csv': HEADER, 'movies.csv': MOVIES },
+    '0 users and 3 movies added; ratings.csv holds no ratings, 0.0 s',
+  ],
+  [
+    'only wrong lines',
+    { 'ratings.csv': `${HEADER}1,2\n` },
+    'nothing was imported: every line was rejected, 0.0 s',
+  ],
+])('a first import of %s says so in its last line', async (_name, files, last) => {
+  expect(await lastLineOf(files)).toBe(last);
+});
+
+test.each([
+  ['the same set', SMALL, 'nothing changed: the store held all of it, 0.0 s'],
+  [
+    'the same set and wrong lines',
+    { ...SMALL, 'ratings.csv': `${RATINGS}1,2\n` },
+    'nothing changed: the store held all that was not rejected, 0.0 s',
+  ],
+])('a second import of %s says so in its last line', async (_name, files, last) => {
+  await load(SMALL);
+  expect(await lastLineOf(files)).toBe(last);
+});
+
 test('progress counts the bytes of the ratings file and ends with the merge', async () => {
   const steps: object[] = [];
   await load(SMALL, { onProgress: (progress) => steps.push({ ...progress }) });
@@ -431,6 +504,32 @@ function loadRatings(...lines: string[]) {
 
 async function loadTimes(times: number): Promise<void> {
   for (let i = 0; i < times; i++) await load(SMALL);
+}
+
+/** What the command prints last, without the digits of the time it took. */
+async function lastLineOf(files: Record<string, string>): Promise<string> {
+  const printed: (string | null)[] = [];
+  const output = { event: (_fields: object, text: string | null) => void printed.push(text), progress() {} };
+  await runImport(store, aFolder(files), 1, output, new AbortController().signal);
+  const line = printed.at(-1)!.split('\n').at(-1)!;
+  return line.replace(/\d+\.\d s$/, '0.0 s');
+}
+
+function aFolderWithBrokenLink(): string {
+  const folder = aFolder();
+  symlinkSync('nowhere', join(folder, 'ratings.csv'));
+  return folder;
+}
+
+/** As another user where we are root, who may read everything. */
+async function unprivileged<T>(work: () => Promise<T>): Promise<T> {
+  const isRoot = process.geteuid!() === 0;
+  if (isRoot) process.seteuid!(65_534);
+  try {
+    return await work();
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
 }
 
 function manyRatings(count: number): string {

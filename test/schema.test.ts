@@ -1,5 +1,14 @@
 import { readFileSync } from 'node:fs';
-import { type GraphQLSchema, isInputObjectType, isInterfaceType, isObjectType } from 'graphql';
+import {
+  type GraphQLNamedType,
+  type GraphQLSchema,
+  isEnumType,
+  isInputObjectType,
+  isInterfaceType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+} from 'graphql';
 import { createSchema, printSortedSchema } from '#src/api/schema.js';
 
 let schema: GraphQLSchema;
@@ -23,12 +32,11 @@ test('every list is a connection whose `first` is required', () => {
   expect(withoutFirst).toEqual([]);
 });
 
-test('every object type says what it is', () => {
-  const silent = Object.values(schema.getTypeMap())
-    .filter((type) => (isObjectType(type) || isInterfaceType(type)) && !type.name.startsWith('__'))
-    .filter((type) => !type.description && !/^(Query|Mutation|\w+Payload)$/.test(type.name))
-    .map((type) => type.name);
-  expect(silent).toEqual([]);
+test('every type, field, argument and enum value says what it is', () => {
+  const types = Object.values(schema.getTypeMap()).filter((type) => !isOfTheStandard(type));
+  const silent = types.flatMap(partsOf).filter(({ description }) => !description?.trim());
+  expect(types.length).toBeGreaterThan(50);
+  expect(silent.map(({ name }) => name)).toEqual([]);
 });
 
 test('every mutation takes one input and answers with userErrors', () => {
@@ -47,3 +55,37 @@ test('every mutation takes one input and answers with userErrors', () => {
     );
   }
 });
+
+interface Part {
+  name: string;
+  description?: string | null;
+}
+
+function isOfTheStandard(type: GraphQLNamedType): boolean {
+  return isIntrospectionType(type) || isSpecifiedScalarType(type);
+}
+
+/** The type and all within it that can carry a description. The root types need none: their fields have them. */
+function partsOf(type: GraphQLNamedType): Part[] {
+  const parts: Part[] = isRoot(type) ? [] : [type];
+  if (isEnumType(type)) parts.push(...type.getValues().map((value) => within(type, value)));
+  if (isInputObjectType(type))
+    parts.push(...Object.values(type.getFields()).map((field) => within(type, field)));
+  if (isObjectType(type) || isInterfaceType(type)) {
+    for (const field of Object.values(type.getFields())) {
+      const named = within(type, field);
+      parts.push(named, ...field.args.map((arg) => within(named, arg)));
+    }
+  }
+  return parts;
+}
+
+function isRoot(type: GraphQLNamedType): boolean {
+  return [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()].some(
+    (root) => root === type,
+  );
+}
+
+function within(parent: Part, { name, description }: Part): Part {
+  return { name: `${parent.name}.${name}`, description };
+}

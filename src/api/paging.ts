@@ -19,7 +19,7 @@ export class PageInfo {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Cursor of the last row: pass it as `after` for the next page.',
+    description: 'Cursor of the last row: pass it as `after` for the next page; null on an empty page.',
   })
   endCursor!: string | null;
 }
@@ -45,19 +45,19 @@ export function connectionType<T extends object>(
     @Field({ description: 'Opaque; valid for the same list and order.' })
     cursor!: string;
 
-    @Field(() => nodeType)
+    @Field(() => nodeType, { description: `The ${name} itself.` })
     node!: T;
   }
 
   @ObjectType(`${name}Connection`, { description: `A page of ${name}s.`, simpleResolvers: true })
   class PageOf {
-    @Field(() => [Edge])
+    @Field(() => [Edge], { description: 'The rows of the page, each with its cursor.' })
     edges!: Edge[];
 
     @Field(() => [nodeType], { description: 'The same rows without cursors.' })
     nodes!: T[];
 
-    @Field(() => PageInfo)
+    @Field(() => PageInfo, { description: 'Whether there are more rows, and the cursors to get them.' })
     pageInfo!: PageInfo;
 
     @Field(() => Int, {

@@ -49,7 +49,8 @@ export async function runImport(
   return report;
 }
 
-function describe({ files, counts, seconds, importId }: ImportReport): string {
+function describe(report: ImportReport): string {
+  const { files, counts, seconds, importId } = report;
   const lines = files.map(
     ({ file, read, inserted, updated, unchanged, rejected }) =>
       `${file}: ${n(read)} lines read = ${n(inserted)} inserted + ${n(updated)} updated + ${n(unchanged)} unchanged + ${n(rejected)} rejected`,
@@ -58,14 +59,21 @@ function describe({ files, counts, seconds, importId }: ImportReport): string {
     lines.push(`of the unchanged, ${n(counts.duplicates)} were replaced by a later line of the same file`);
   const rejected = files.reduce((sum, file) => sum + file.rejected, 0);
   if (rejected > 0) lines.push(`the rejected lines are in import_rejects, import_id ${importId}`);
-  const changed = files.some((file) => file.inserted + file.updated > 0);
-  const summary = `${n(counts.usersAdded)} users and ${n(counts.moviesAdded)} movies added`;
-  lines.push(
-    changed
-      ? `${summary}, ${seconds.toFixed(1)} s`
-      : `nothing changed: the store held all of it, ${seconds.toFixed(1)} s`,
-  );
+  lines.push(`${describeOutcome(report)}, ${seconds.toFixed(1)} s`);
   return lines.join('\n');
+}
+
+function describeOutcome({ files, counts }: ImportReport): string {
+  const total = (count: 'inserted' | 'updated' | 'unchanged' | 'rejected') =>
+    files.reduce((sum, file) => sum + file[count], 0);
+  const empty = counts.linesRead === 0 ? `${files[0].file} holds no ratings` : null;
+  if (total('inserted') + total('updated') > 0) {
+    const added = `${n(counts.usersAdded)} users and ${n(counts.moviesAdded)} movies added`;
+    return empty ? `${added}; ${empty}` : added;
+  }
+  if (empty) return `nothing changed: ${empty}`;
+  if (total('unchanged') === 0) return 'nothing was imported: every line was rejected';
+  return `nothing changed: the store held all ${total('rejected') > 0 ? 'that was not rejected' : 'of it'}`;
 }
 
 function n(count: number): string {

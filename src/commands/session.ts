@@ -50,11 +50,18 @@ export async function withDatabase<T>(
   for (const name of STOP_SIGNALS) process.on(name, onSignal);
   // Whoever read the output is gone, as in `marquee train --json | head`.
   process.stdout.on('error', onBrokenPipe);
-  const embedded = config.databaseUrl === null ? await openEmbedded(config.homeDir) : null;
+  let lost: AppError | null = null;
+  const onLost = (error: AppError) => {
+    lost = error;
+    stop.abort();
+  };
+  const embedded = config.databaseUrl === null ? await openEmbedded(config.homeDir, { onLost }) : null;
   try {
-    return await work(embedded?.url ?? config.databaseUrl!, stop.signal);
+    const result = await work(embedded?.url ?? config.databaseUrl!, stop.signal);
+    if (lost) throw lost;
+    return result;
   } catch (error) {
-    throw explainDatabaseError(error);
+    throw lost ?? explainDatabaseError(error);
   } finally {
     await embedded?.close();
     for (const name of STOP_SIGNALS) process.off(name, onSignal);

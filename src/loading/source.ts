@@ -1,7 +1,7 @@
 // A folder, a .zip or one ratings CSV → the files to read, as streams. Nothing is unpacked to disk:
 // entries are found by their base name, so a path inside an archive is never used as a path.
 
-import { createReadStream } from 'node:fs';
+import { createReadStream, type Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type Readable, Transform } from 'node:stream';
@@ -31,8 +31,8 @@ export interface ImportSource {
 
 /** @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ARCHIVE */
 export async function openSource(path: string): Promise<ImportSource> {
-  const stats = await stat(path).catch(() => null);
-  if (!stats) throw new AppError('IMPORT_SOURCE_MISSING', `${path} does not exist`);
+  if (path === '') throw new AppError('IMPORT_SOURCE_MISSING', 'the path to import is empty');
+  const stats = await getStats(path);
   if (stats.isDirectory()) return openFolder(path);
   if (path.toLowerCase().endsWith('.zip')) return openArchive(path);
   if (path.toLowerCase().endsWith('.csv')) {
@@ -47,11 +47,26 @@ export async function openSource(path: string): Promise<ImportSource> {
   throw new AppError('IMPORT_SOURCE_MISSING', `${path} is neither a folder nor a .zip or .csv file`);
 }
 
+function getStats(path: string): Promise<Stats> {
+  return stat(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+}
+
+function unreadable(path: string, cause: NodeJS.ErrnoException): AppError {
+  const what = cause.code === 'ENOENT' ? 'does not exist' : `cannot be read: ${cause.message}`;
+  return new AppError('IMPORT_SOURCE_MISSING', `${path} ${what}`, { cause });
+}
+
 async function openFolder(path: string): Promise<ImportSource> {
-  const present = new Set(await readdir(path));
+  const names = await readdir(path).catch((error) => {
+    throw unreadable(path, error);
+  });
+  const present = new Set(names);
   const files = new Map<FileName, SourceFile>();
   for (const name of FILE_NAMES) {
-    if (present.has(name)) files.set(name, fileOnDisk(join(path, name), (await stat(join(path, name))).size));
+    if (present.has(name))
+      files.set(name, fileOnDisk(join(path, name), (await getStats(join(path, name))).size));
   }
   return { ...pickFiles(path, files), findDamage: async () => null, close() {} };
 }
@@ -66,11 +81,13 @@ function fileOnDisk(path: string, bytes: number): SourceFile {
 
 async function openArchive(path: string): Promise<ImportSource> {
   const archive = await yauzl.openPromise(path, { autoClose: false }).catch((error) => {
-    throw badArchive(path, error);
+    // The system's errors name the call that failed; yauzl's are about the bytes.
+    throw 'syscall' in error ? unreadable(path, error) : badArchive(path, error);
   });
   try {
     const files = new Map<FileName, SourceFile>();
     for await (const entry of archive.eachEntry()) {
+      if (entry.fileName.endsWith('/')) continue; // a folder, which basename() would name like a file
       const name = FILE_NAMES.find((candidate) => candidate === basename(entry.fileName));
       if (!name || files.has(name)) continue;
       files.set(name, {

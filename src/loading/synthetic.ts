@@ -1,11 +1,14 @@
 // A made-up data set in MovieLens' layout: planted tastes plus known noise, so that what a model can reach is known.
 // Streams, so that sets of ml-20m's size need no memory to speak of. It is not data about people.
+// Files are written under names of their own and renamed when whole: whoever reads the folder meanwhile, or writes the
+// same set to it, never meets half a file.
 
-import { once } from 'node:events';
+import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { finished } from 'node:stream/promises';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { mix32 } from '../engines/random.js';
 import { AppError } from '../errors.js';
 import { roundToScale } from '../store/scale.js';
@@ -30,40 +33,78 @@ export interface SyntheticOptions {
   seed: number;
 }
 
+export interface SyntheticWriting {
+  /** Called with the ratings made so far. */
+  onProgress?: (ratings: number) => void;
+  signal?: AbortSignal;
+}
+
 /**
- * Writes ratings.csv and movies.csv. The noise it gives is the RMSE of a perfect model, clipping left aside.
- * @throws AppError USAGE when there are too few pairs for so many ratings
+ * Writes ratings.csv and movies.csv, in place of those that are there. The noise it gives is the RMSE of a perfect model,
+ * clipping left aside.
+ * @throws AppError USAGE when there are too few pairs for so many ratings; SYNTH_FAILED when it cannot write or is stopped
  */
 export async function writeSyntheticSet(
   folder: string,
-  { users, movies, ratings, seed }: SyntheticOptions,
-  onProgress?: (ratings: number) => void,
+  options: SyntheticOptions,
+  writing: SyntheticWriting = {},
 ): Promise<{ ratings: number; noise: number }> {
+  const { users, movies, ratings } = options;
   if (ratings > (users * movies) / 2) {
     throw new AppError(
       'USAGE',
       `${ratings} ratings need at least ${ratings * 2} pairs of ${users} users and ${movies} movies`,
     );
   }
-  await mkdir(folder, { recursive: true });
-  await writeFile(join(folder, 'movies.csv'), moviesCsv(movies, seed));
-  const stream = createWriteStream(join(folder, 'ratings.csv'));
-  const done = finished(stream);
-  stream.write('userId,movieId,rating,timestamp\n');
-  let [written, block] = [0, ''];
-  for (const line of ratingLines(users, movies, ratings, seed)) {
-    block += line;
-    if (++written % LINES_PER_WRITE > 0) continue;
-    if (!stream.write(block)) await Promise.race([once(stream, 'drain'), done]);
-    block = '';
-    onProgress?.(written);
+  try {
+    await writeFiles(folder, options, writing);
+  } catch (error) {
+    throw explain(error, folder, writing.signal);
   }
-  stream.end(block);
-  await done;
-  return { ratings: written, noise: Math.sqrt(NOISE ** 2 + ROUNDING_VARIANCE) };
+  return { ratings, noise: Math.sqrt(NOISE ** 2 + ROUNDING_VARIANCE) };
 }
 
-function* ratingLines(users: number, movies: number, ratings: number, seed: number): Generator<string> {
+async function writeFiles(
+  folder: string,
+  options: SyntheticOptions,
+  { onProgress, signal }: SyntheticWriting,
+): Promise<void> {
+  const suffix = `.${randomUUID()}.tmp`;
+  // Movies first, so that new ratings never stand beside older movies.
+  const paths = [join(folder, 'movies.csv'), join(folder, 'ratings.csv')];
+  const [movies, ratings] = paths.map((path) => path + suffix);
+  await mkdir(folder, { recursive: true });
+  try {
+    await writeFile(movies, moviesCsv(options.movies, options.seed), { flag: 'wx' });
+    const blocks = Readable.from(ratingBlocks(options, onProgress));
+    await pipeline(blocks, createWriteStream(ratings, { flags: 'wx' }), { signal });
+    for (const path of paths) await rename(path + suffix, path);
+  } finally {
+    for (const path of paths) await rm(path + suffix, { force: true }).catch(() => {});
+  }
+}
+
+function explain(error: unknown, folder: string, signal?: AbortSignal): unknown {
+  if (signal?.aborted)
+    return new AppError('SYNTH_FAILED', 'writing was stopped; nothing was written', { cause: error });
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  return syscall ? new AppError('SYNTH_FAILED', `${folder}: ${message}`, { cause: error }) : error;
+}
+
+/** ratings.csv in pieces that are worth a write each. */
+function* ratingBlocks(options: SyntheticOptions, onProgress?: (ratings: number) => void): Generator<string> {
+  let [made, block] = [0, 'userId,movieId,rating,timestamp\n'];
+  for (const line of ratingLines(options)) {
+    block += line;
+    if (++made % LINES_PER_WRITE > 0) continue;
+    yield block;
+    block = '';
+    onProgress?.(made);
+  }
+  if (block !== '') yield block;
+}
+
+function* ratingLines({ users, movies, ratings, seed }: SyntheticOptions): Generator<string> {
   for (let user = 1; user <= users; user++) {
     // Spread as evenly as whole numbers allow, so that the total is exact.
     const count = Math.floor((ratings * user) / users) - Math.floor((ratings * (user - 1)) / users);

@@ -14,8 +14,11 @@ import type { Cluster } from './embeddedCluster.js';
 const STOP_MS = 60_000;
 const POLL_MS = 10;
 const LOG_LINES = 15;
-/** Reasons of a refused start that pass: another command's server, the last backends of a killed one, a taken port. */
-const PASSING = /lock file ".*postmaster\.pid"|pre-existing shared memory block|Address already in use/;
+/** Reasons of a refused start that pass: another command's server, the last backends of a killed one. */
+const PASSING = /lock file ".*postmaster\.pid"|pre-existing shared memory block/;
+/** PostgreSQL locks the cluster before it listens: whoever has the port is no server of this cluster. */
+const CANNOT_LISTEN = /could not create any TCP\/IP sockets/;
+const PORT_TAKEN = 'its port is taken';
 
 /** The port of the running server of this cluster, which may still be starting or stopping; null when none runs. */
 export async function findServerPort(cluster: Cluster): Promise<number | null> {
@@ -23,17 +26,23 @@ export async function findServerPort(cluster: Cluster): Promise<number | null> {
   const pid = Number(lines[0]);
   if (!isAlive(pid)) return null; // PostgreSQL itself clears up after a dead one
   if (await isServerOf(cluster, pid)) return Number(lines[3]);
-  // A reboot gave the pid to another program, which PostgreSQL would take for a running server for ever.
+  // A reboot gave the pid to another program, which PostgreSQL would take for a running server for ever; or it was
+  // killed and its parent has not noticed yet, and several commands come here at once.
   const now = await readPidFile(cluster);
-  if (now.join() === lines.join()) await unlink(join(cluster.folder, 'data', 'postmaster.pid'));
+  if (now.join() === lines.join()) {
+    await unlink(join(cluster.folder, 'data', 'postmaster.pid')).catch(nullIfMissing);
+  }
   return null;
 }
 
 async function readOrNull(path: string): Promise<string | null> {
-  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null;
-    throw error;
-  });
+  return readFile(path, 'utf8').catch(nullIfMissing);
+}
+
+/** ESRCH: a file of /proc whose process ended between opening and reading. */
+function nullIfMissing(error: NodeJS.ErrnoException): null {
+  if (error.code === 'ENOENT' || error.code === 'ESRCH') return null;
+  throw error;
 }
 
 async function isServerOf(cluster: Cluster, pid: number): Promise<boolean> {
@@ -46,22 +55,47 @@ async function isServerOf(cluster: Cluster, pid: number): Promise<boolean> {
 }
 
 /**
- * Starts the server on a free port and waits until it accepts connections.
+ * Starts the server and waits until it accepts connections: on `wantedPort` only, or else on the port it had last, as
+ * users of a killed server still have that one, or else on a free one.
  * Not with `pg_ctl start`: that hands folder names to a shell unescaped, looks for the server every 100 ms only, and
  * reports one that another command has stopped meanwhile as failed.
- * @returns null, or why it does not run now though it may later
+ * @returns its port, or why it does not run now though it may later
  * @throws AppError EMBEDDED_POSTGRES_FAILED when trying again is of no use
  */
-export async function startServer(cluster: Cluster, waitMs: number): Promise<string | null> {
+export async function startServer(
+  cluster: Cluster,
+  wantedPort: number | null,
+  waitMs: number,
+): Promise<number | string> {
+  const port = wantedPort ?? (await findLastPort(cluster)) ?? (await findFreePort());
+  const reason = await startServerOn(cluster, port, waitMs);
+  if (reason !== PORT_TAKEN) return reason ?? port;
+  if (wantedPort !== null) {
+    const taken = `port ${port} of the embedded PostgreSQL was taken by another program`;
+    throw new AppError('EMBEDDED_POSTGRES_FAILED', taken);
+  }
+  const freePort = await findFreePort();
+  return (await startServerOn(cluster, freePort, waitMs)) ?? freePort;
+}
+
+/** PostgreSQL notes the arguments of each start that got its port, and keeps the note when it stops. */
+async function findLastPort(cluster: Cluster): Promise<number | null> {
+  const noted = await readOrNull(join(cluster.folder, 'data', 'postmaster.opts'));
+  const port = noted?.match(/"-p" "(\d+)"/)?.[1];
+  return port === undefined ? null : Number(port);
+}
+
+/** @returns null when it is ready */
+async function startServerOn(cluster: Cluster, port: number, waitMs: number): Promise<string | null> {
   const log = await open(join(cluster.folder, 'server.log'), 'a');
   try {
     const loggedBefore = (await log.stat()).size;
-    const child = spawnServer(cluster, await findFreePort(), log.fd);
-    const outcome = await waitForServer(cluster, child, waitMs);
-    if (typeof outcome !== 'number' || outcome === 0)
-      return outcome === 0 ? 'stopped by another command' : outcome;
-    if (PASSING.test(await readLogFrom(cluster, loggedBefore)))
-      return 'refused to start beside another server';
+    const outcome = await waitForServer(cluster, spawnServer(cluster, port, log.fd), waitMs);
+    if (typeof outcome !== 'number') return outcome;
+    if (outcome === 0) return 'stopped by another command';
+    const complaint = await readLogFrom(cluster, loggedBefore);
+    if (PASSING.test(complaint)) return 'refused to start beside another server';
+    if (CANNOT_LISTEN.test(complaint)) return PORT_TAKEN;
     const failure = `PostgreSQL ended with ${outcome} as it was started`;
     throw new AppError('EMBEDDED_POSTGRES_FAILED', `${failure}\n${await readLastLog(cluster)}`);
   } finally {

@@ -98,6 +98,7 @@ export const MERGE_LINKS = `
 
 // Within the file and against the store: the last rating wins, by time, then by file order. Nobody else writes ratings now,
 // so that there is no conflict to guard against, and an unchanged rating is only read: `on conflict do update` would lock it.
+// A line without a time says nothing about when: the stored time stays.
 export const MERGE_RATINGS = `
   with last_line as materialized (
     select distinct on (user_id, movie_id) user_id, movie_id, rating, rated_at
@@ -114,11 +115,12 @@ export const MERGE_RATINGS = `
     returning 1
   ), changed as (
     update ratings
-    set rating = last_line.rating, rated_at = last_line.rated_at
+    set rating = last_line.rating, rated_at = coalesce(last_line.rated_at, ratings.rated_at)
     from last_line
     where ratings.user_id = last_line.user_id
       and ratings.movie_id = last_line.movie_id
-      and (ratings.rating <> last_line.rating or ratings.rated_at is distinct from last_line.rated_at)
+      and (ratings.rating, ratings.rated_at)
+        is distinct from (last_line.rating, coalesce(last_line.rated_at, ratings.rated_at))
       and (ratings.rated_at is null or last_line.rated_at is null or last_line.rated_at >= ratings.rated_at)
     returning 1
   )

@@ -7,7 +7,9 @@ import { ConfusionMatrix, Evaluation } from '../types/evaluation.js';
 
 @Resolver(() => Evaluation)
 export class EvaluationResolver {
-  @FieldResolver(() => ConfusionMatrix)
+  @FieldResolver(() => ConfusionMatrix, {
+    description: 'Test ratings above and not above a threshold, by actual and predicted rating.',
+  })
   async confusion(
     @Root() evaluation: Evaluation,
     @Arg('threshold', () => Float, {
@@ -23,7 +25,8 @@ export class EvaluationResolver {
   }
 
   @FieldResolver(() => [[Int]], {
-    description: 'Counts, rows actual and columns predicted, both rounded to half stars: 0.5, 1 … 5.',
+    description:
+      'Counts of test ratings, 10 rows actual by 10 columns predicted, both rounded to half stars: 0.5, 1 … 5.',
   })
   starConfusion(@Root() { runId }: Evaluation, @Ctx() { loaders }: Context): Promise<number[][]> {
     return loaders.starConfusion.load(runId);
@@ -42,7 +45,7 @@ export class ConfusionMatrixResolver {
 
   @FieldResolver(() => Float, {
     nullable: true,
-    description: 'Of those predicted above, the share that is; null if none.',
+    description: 'Of those predicted above, the share that is, 0 to 1; null if none.',
   })
   precision(@Root() { truePositives, falsePositives }: ConfusionMatrix): number | null {
     return ratio(truePositives, truePositives + falsePositives);
@@ -50,7 +53,7 @@ export class ConfusionMatrixResolver {
 
   @FieldResolver(() => Float, {
     nullable: true,
-    description: 'Of those actually above, the share predicted so; null if none.',
+    description: 'Of those actually above, the share predicted so, 0 to 1; null if none.',
   })
   recall(@Root() { truePositives, falseNegatives }: ConfusionMatrix): number | null {
     return ratio(truePositives, truePositives + falseNegatives);
@@ -58,7 +61,7 @@ export class ConfusionMatrixResolver {
 
   @FieldResolver(() => Float, {
     nullable: true,
-    description: 'Harmonic mean of precision and recall; null if neither is known.',
+    description: 'Harmonic mean of precision and recall, 0 to 1; null if neither is known.',
   })
   f1(@Root() { truePositives, falsePositives, falseNegatives }: ConfusionMatrix): number | null {
     return ratio(2 * truePositives, 2 * truePositives + falsePositives + falseNegatives);

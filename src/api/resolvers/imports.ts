@@ -16,10 +16,14 @@ import { Import, ImportConnection, type ImportReject, ImportRejectConnection } f
 
 @Resolver(() => Import)
 export class ImportResolver {
-  @Query(() => ImportConnection, { description: 'Newest first.' })
+  @Query(() => ImportConnection, { description: 'All imports, newest first.' })
   async imports(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<Import>> {
     checkFirst(first);
@@ -28,12 +32,16 @@ export class ImportResolver {
   }
 
   @FieldResolver(() => ImportRejectConnection, {
-    description: 'The lines that could not be read, in file order.',
+    description: 'The lines that could not be read, by file, then line; of movies.csv and links.csv, too.',
   })
   async rejects(
     @Root() parent: Import,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<ImportReject>> {
     checkFirst(first);

@@ -28,16 +28,28 @@ import { PredictedRating } from '../types/predictions.js';
 @Resolver(() => Movie)
 export class MovieResolver {
   @Query(() => Movie, { nullable: true, description: 'null when there is no such movie.' })
-  movie(@Arg('movieId', () => Int) movieId: number, @Ctx() { loaders }: Context): Promise<MovieRow | null> {
+  movie(
+    @Arg('movieId', () => Int, { description: "The data set's own number, 1 or more." }) movieId: number,
+    @Ctx() { loaders }: Context,
+  ): Promise<MovieRow | null> {
     return loaders.movie.load(movieId);
   }
 
   @Query(() => MovieConnection, { description: 'The movies that pass the filter.' })
   async movies(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('filter', () => MovieFilter, { nullable: true }) filter: MovieFilter | null,
-    @Arg('orderBy', () => MovieOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' })
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Arg('filter', () => MovieFilter, { nullable: true, description: 'Which of them; all if absent.' })
+    filter: MovieFilter | null,
+    @Arg('orderBy', () => MovieOrderEnum, {
+      nullable: true,
+      defaultValue: 'MOVIE_ID',
+      description: 'null means MOVIE_ID, too.',
+    })
     orderBy: MovieOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<MovieRow>> {
@@ -58,14 +70,15 @@ export class MovieResolver {
   @Query(() => [Movie], { description: 'The movies with the most ratings, most first.' })
   popularMovies(
     @Arg('first', () => Int, { description: 'How many, 1 to 100.' }) first: number,
-    @Arg('filter', () => MovieFilter, { nullable: true }) filter: MovieFilter | null,
+    @Arg('filter', () => MovieFilter, { nullable: true, description: 'Which of them; all if absent.' })
+    filter: MovieFilter | null,
     @Ctx() { store }: Context,
   ): Promise<MovieRow[]> {
     checkFirst(first);
     return pageOfMovies(store, filter ?? {}, 'RATING_COUNT_DESC', first, null);
   }
 
-  @FieldResolver(() => ID)
+  @FieldResolver(() => ID, { description: 'Opaque and globally unique; pass it to node(id).' })
   id(@Root() movie: MovieRow): string {
     return toNodeId('Movie', movie.movieId);
   }
@@ -74,7 +87,11 @@ export class MovieResolver {
   async ratings(
     @Root() movie: MovieRow,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<RatingRow>> {
     checkFirst(first);
@@ -101,7 +118,10 @@ export class MovieResolver {
   })
   async predictedRating(
     @Root() movie: MovieRow,
-    @Arg('userId', () => Int) userId: number,
+    @Arg('userId', () => Int, {
+      description: "The data set's own number, 1 or more; the store need not know the user.",
+    })
+    userId: number,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
     return predictedRatingOf(context, await context.getActiveModel(), userId, movie.movieId);
@@ -110,12 +130,12 @@ export class MovieResolver {
 
 @Resolver(() => Rating)
 export class RatingResolver {
-  @FieldResolver(() => User)
+  @FieldResolver(() => User, { description: 'Who gave it.' })
   user(@Root() rating: RatingRow, @Ctx() { loaders }: Context): Promise<UserRow | null> {
     return loaders.user.load(rating.userId);
   }
 
-  @FieldResolver(() => Movie)
+  @FieldResolver(() => Movie, { description: 'What was rated.' })
   movie(@Root() rating: RatingRow, @Ctx() { loaders }: Context): Promise<MovieRow | null> {
     return loaders.movie.load(rating.movieId);
   }

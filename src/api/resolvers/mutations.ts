@@ -29,7 +29,8 @@ export class MutationResolver {
     description: 'Queues a run for the next free worker.',
   })
   startTrainingRun(
-    @Arg('input', () => StartTrainingRunInput) input: StartTrainingRunInput,
+    @Arg('input', () => StartTrainingRunInput, { description: 'What to train, and how.' })
+    input: StartTrainingRunInput,
     @Ctx() { store, queue, codeVersion }: Context,
   ): Promise<StartTrainingRunPayload> {
     return orUserErrors(['PRESET_UNKNOWN', 'HYPERPARAMETER_INVALID', 'ENGINE_UNKNOWN'], async () => {
@@ -45,7 +46,7 @@ export class MutationResolver {
     description: 'Makes a model the active one, at once and for all replicas.',
   })
   promoteModel(
-    @Arg('input', () => PromoteModelInput) { modelId }: PromoteModelInput,
+    @Arg('input', () => PromoteModelInput, { description: 'Which model.' }) { modelId }: PromoteModelInput,
     @Ctx() context: Context,
   ): Promise<PromoteModelPayload> {
     return orUserErrors(['MODEL_NOT_FOUND', 'BAD_INPUT'], async () => {
@@ -59,7 +60,11 @@ export class MutationResolver {
     description: 'Adds or replaces a rating; it counts from this request on.',
   })
   rateMovie(
-    @Arg('input', () => RateMovieInput) { userId, movieId, rating }: RateMovieInput,
+    @Arg('input', () => RateMovieInput, { description: 'Who rates which movie, and how.' }) {
+      userId,
+      movieId,
+      rating,
+    }: RateMovieInput,
     @Ctx() context: Context,
   ): Promise<RateMoviePayload> {
     return orUserErrors(['RATING_OUT_OF_RANGE', 'MOVIE_NOT_FOUND', 'BAD_INPUT'], async () => {
@@ -72,7 +77,10 @@ export class MutationResolver {
 
   @Mutation(() => RemoveRatingPayload, { description: 'Takes a rating back; the user stays.' })
   removeRating(
-    @Arg('input', () => RemoveRatingInput) { userId, movieId }: RemoveRatingInput,
+    @Arg('input', () => RemoveRatingInput, { description: 'Which rating.' }) {
+      userId,
+      movieId,
+    }: RemoveRatingInput,
     @Ctx() context: Context,
   ): Promise<RemoveRatingPayload> {
     return orUserErrors(['MOVIE_NOT_FOUND', 'RATING_NOT_FOUND'], async () => {

@@ -21,16 +21,27 @@ const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<objec
 
 @Resolver()
 export class NodeResolver {
-  @Query(() => Node, { nullable: true, description: 'null when there is no such object.' })
-  node(@Arg('id', () => ID) id: string, @Ctx() context: Context): Promise<Node | null> {
+  @Query(() => Node, {
+    nullable: true,
+    description:
+      'null when there is no such object, such as the user of a predicted rating whom the store does not know.',
+  })
+  node(
+    @Arg('id', () => ID, { description: 'The id of a User, Movie, TrainingRun, Model or Import.' })
+    id: string,
+    @Ctx() context: Context,
+  ): Promise<Node | null> {
     return findNode(context, id);
   }
 
   @Query(() => [Node], {
     nullable: 'items',
-    description: 'In the order of the ids, up to 100; null where there is none.',
+    description: 'In the order of the ids; null where there is no such object.',
   })
-  nodes(@Arg('ids', () => [ID]) ids: string[], @Ctx() context: Context): Promise<(Node | null)[]> {
+  nodes(
+    @Arg('ids', () => [ID], { description: 'Ids as of node(id), 100 at most.' }) ids: string[],
+    @Ctx() context: Context,
+  ): Promise<(Node | null)[]> {
     if (ids.length > PAGE_MAX)
       throw new AppError('BAD_INPUT', `${ids.length} ids: expected ${PAGE_MAX} at most`);
     return Promise.all(ids.map((id) => findNode(context, id)));

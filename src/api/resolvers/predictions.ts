@@ -15,11 +15,13 @@ export class PredictedRatingResolver {
       'null when there is no such movie. A user or movie that the model has never seen gets an answer marked FALLBACK.',
   })
   async predictedRating(
-    @Arg('userId', () => Int) userId: number,
-    @Arg('movieId', () => Int) movieId: number,
-    @Arg('modelId', () => ID, { nullable: true, description: 'The active model if absent.' }) modelId:
-      | string
-      | null,
+    @Arg('userId', () => Int, {
+      description: "The data set's own number, 1 or more; the store need not know the user.",
+    })
+    userId: number,
+    @Arg('movieId', () => Int, { description: "The data set's own number, 1 or more." }) movieId: number,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The id of a Model; the active one if absent.' })
+    modelId: string | null,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
     const model = modelId
@@ -30,7 +32,7 @@ export class PredictedRatingResolver {
 
   @FieldResolver(() => Float, {
     nullable: true,
-    description: 'What the user did rate, in stars; null if they have not.',
+    description: 'What the user did rate, in stars, 0.5 to 5; null if they have not.',
   })
   async actual(
     @Root() { user, movie }: PredictedRating,

@@ -11,29 +11,32 @@ import { toKey } from '../ids.js';
 import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
 import { Evaluation } from '../types/evaluation.js';
 import { toModel, toTrainingRun } from '../types/fromRows.js';
-import {
-  Engine,
-  EpochMetric,
-  Model,
-  ModelConnection,
-  RunError,
-  TrainingRun,
-  TrainingRunConnection,
-} from '../types/training.js';
+import { Engine, Model, ModelConnection } from '../types/models.js';
+import { EpochMetric, RunError, TrainingRun, TrainingRunConnection } from '../types/training.js';
 
 @Resolver(() => TrainingRun)
 export class TrainingRunResolver {
   @Query(() => TrainingRun, { nullable: true, description: 'null when there is no such run.' })
-  async trainingRun(@Arg('id', () => ID) id: string, @Ctx() { store }: Context): Promise<TrainingRun | null> {
+  async trainingRun(
+    @Arg('id', () => ID, { description: 'The id of a TrainingRun.' }) id: string,
+    @Ctx() { store }: Context,
+  ): Promise<TrainingRun | null> {
     const run = await findRun(store, toKey('TrainingRun', id, 'id'));
     return run && toTrainingRun(run);
   }
 
-  @Query(() => TrainingRunConnection, { description: 'Newest first.' })
+  @Query(() => TrainingRunConnection, { description: 'Training runs, newest first.' })
   async trainingRuns(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('status', () => [RunStatus], { nullable: true, description: 'Only runs in one of these states.' })
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Arg('status', () => [RunStatus], {
+      nullable: true,
+      description: 'Only runs in one of these states; all if absent or empty.',
+    })
     status: RunStatus[] | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<TrainingRun>> {
@@ -44,17 +47,23 @@ export class TrainingRunResolver {
     );
   }
 
-  @FieldResolver(() => [EpochMetric], { description: 'In order; one more after each epoch.' })
+  @FieldResolver(() => [EpochMetric], { description: 'Figures of the epochs that are done, in order.' })
   epochs(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<EpochMetric[]> {
     return loaders.epochs.load(run.key);
   }
 
-  @FieldResolver(() => Evaluation, { nullable: true, description: 'null until the run has succeeded.' })
+  @FieldResolver(() => Evaluation, {
+    nullable: true,
+    description: 'Errors on the held-out ratings; null until the run has succeeded.',
+  })
   evaluation(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Evaluation | null> {
     return loaders.evaluation.load(run.key);
   }
 
-  @FieldResolver(() => Model, { nullable: true, description: 'null until the run has succeeded.' })
+  @FieldResolver(() => Model, {
+    nullable: true,
+    description: 'What came of it; null until the run has succeeded.',
+  })
   async model(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Model | null> {
     const model = await loaders.modelOfRun.load(run.key);
     return model && toModel(model);
@@ -62,7 +71,7 @@ export class TrainingRunResolver {
 
   @FieldResolver(() => RunError, {
     nullable: true,
-    description: 'null unless the run failed or was cancelled.',
+    description: 'Why it ended without a model; null unless it failed or was cancelled.',
   })
   error(@Root() { errorCode, errorMessage }: TrainingRun): RunError | null {
     return errorCode === null
@@ -82,10 +91,14 @@ export class ModelResolver {
     return model && toModel(model);
   }
 
-  @Query(() => ModelConnection, { description: 'Newest first.' })
+  @Query(() => ModelConnection, { description: 'All models, newest first.' })
   async models(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<Model>> {
     checkFirst(first);
@@ -93,7 +106,7 @@ export class ModelResolver {
     return toConnection(rows.map(toModel), first, after, ({ key }) => encodeCursor('models', [key]));
   }
 
-  @FieldResolver(() => TrainingRun)
+  @FieldResolver(() => TrainingRun, { description: 'The run that trained it.' })
   async run(@Root() model: Model, @Ctx() { loaders }: Context): Promise<TrainingRun> {
     // A model belongs to a run by a foreign key.
     return toTrainingRun((await loaders.run.load(model.runId))!);

@@ -25,15 +25,26 @@ import {
 @Resolver(() => User)
 export class UserResolver {
   @Query(() => User, { nullable: true, description: 'null when there is no such user.' })
-  user(@Arg('userId', () => Int) userId: number, @Ctx() { loaders }: Context): Promise<UserRow | null> {
+  user(
+    @Arg('userId', () => Int, { description: "The data set's own number, 1 or more." }) userId: number,
+    @Ctx() { loaders }: Context,
+  ): Promise<UserRow | null> {
     return loaders.user.load(userId);
   }
 
   @Query(() => UserConnection, { description: 'All users.' })
   async users(
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('orderBy', () => UserOrderEnum, { nullable: true, defaultValue: 'USER_ID' })
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Arg('orderBy', () => UserOrderEnum, {
+      nullable: true,
+      defaultValue: 'USER_ID',
+      description: 'null means USER_ID, too.',
+    })
     orderBy: UserOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<UserRow>> {
@@ -55,7 +66,7 @@ export class UserResolver {
     );
   }
 
-  @FieldResolver(() => ID)
+  @FieldResolver(() => ID, { description: 'Opaque and globally unique; pass it to node(id).' })
   id(@Root() user: UserRow): string {
     return toNodeId('User', user.userId);
   }
@@ -64,8 +75,16 @@ export class UserResolver {
   async ratings(
     @Root() user: UserRow,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('orderBy', () => RatingOrderEnum, { nullable: true, defaultValue: 'MOVIE_ID' })
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Arg('orderBy', () => RatingOrderEnum, {
+      nullable: true,
+      defaultValue: 'MOVIE_ID',
+      description: 'null means MOVIE_ID, too.',
+    })
     orderBy: RatingOrder | null,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<Rating>> {
@@ -94,20 +113,29 @@ export class UserResolver {
   })
   async predictedRating(
     @Root() user: UserRow,
-    @Arg('movieId', () => Int) movieId: number,
+    @Arg('movieId', () => Int, { description: "The data set's own number, 1 or more." }) movieId: number,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
     return predictedRatingOf(context, await context.getActiveModel(), user.userId, movieId);
   }
 
   @FieldResolver(() => RecommendationConnection, {
-    description: 'The movies that the active model expects them to like best, without those they have rated.',
+    description:
+      'The movies that the active model expects them to like best, without those they have rated unless the filter includes them.',
   })
   recommendations(
     @Root() user: UserRow,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, { nullable: true }) after: string | null,
-    @Arg('filter', () => RecommendationFilter, { nullable: true }) filter: RecommendationFilter | null,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Arg('filter', () => RecommendationFilter, {
+      nullable: true,
+      description: 'Which of them; all that they have not rated if absent.',
+    })
+    filter: RecommendationFilter | null,
     @Ctx() context: Context,
   ): Promise<Connection<Recommendation>> {
     checkFirst(first);

@@ -35,7 +35,7 @@ registerEnumType(MovieOrderEnum, {
   description: 'Order of movies; ties are broken by movieId.',
   valuesConfig: {
     MOVIE_ID: { description: 'Lowest number first.' },
-    TITLE: { description: 'By title.' },
+    TITLE: { description: 'By title, ascending.' },
     YEAR_DESC: { description: 'Newest first; without a year last.' },
     RATING_COUNT_DESC: { description: 'Most ratings first.' },
     MEAN_RATING_DESC: { description: 'Highest mean rating first; without ratings last.' },
@@ -62,12 +62,12 @@ export class User extends Node implements UserRow {
   @Field(() => Int, { description: "The data set's own number, 1 or more." })
   userId!: number;
 
-  @Field(() => Int, { description: 'How many movies they have rated.' })
+  @Field(() => Int, { description: 'How many movies they have rated, 0 or more.' })
   ratingCount!: number;
 
   @Field(() => Float, {
     nullable: true,
-    description: 'Mean of their ratings in stars; null without ratings.',
+    description: 'Mean of their ratings in stars, 0.5 to 5; null without ratings.',
   })
   meanRating!: number | null;
 
@@ -79,10 +79,12 @@ export class Movie extends Node implements MovieRow {
   @Field(() => Int, { description: "The data set's own number, 1 or more." })
   movieId!: number;
 
-  @Field(() => String, { description: 'Without the year.' })
+  @Field(() => String, {
+    description: 'Without the year; "Movie 17" for a rated movie that no imported file names.',
+  })
   title!: string;
 
-  @Field(() => Int, { nullable: true, description: 'Year of release, where the title told it.' })
+  @Field(() => Int, { nullable: true, description: 'Year of release; null where the title did not tell it.' })
   year!: number | null;
 
   @Field(() => [String], {
@@ -90,10 +92,13 @@ export class Movie extends Node implements MovieRow {
   })
   genres!: string[];
 
-  @Field(() => Int, { description: 'How many users have rated it.' })
+  @Field(() => Int, { description: 'How many users have rated it, 0 or more.' })
   ratingCount!: number;
 
-  @Field(() => Float, { nullable: true, description: 'Mean of its ratings in stars; null without ratings.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Mean of its ratings in stars, 0.5 to 5; null without ratings.',
+  })
   meanRating!: number | null;
 
   idx!: number;
@@ -120,24 +125,42 @@ export const RatingConnection = connectionType('Rating', Rating);
 
 @InputType()
 export abstract class MovieConditions {
-  @Field(() => [String], { nullable: true, description: 'Has at least one of these genres.' })
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Has at least one of these genres, spelled as in Movie.genres. Empty: no condition.',
+  })
   genresAny?: string[] | null;
 
-  @Field(() => [String], { nullable: true, description: 'Has all of these genres.' })
+  @Field(() => [String], {
+    nullable: true,
+    description: 'Has all of these genres, spelled as in Movie.genres. Empty: no condition.',
+  })
   genresAll?: string[] | null;
 
-  @Field(() => Int, { nullable: true, description: 'Released in this year or later.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Released in this year or later; leaves out movies without a year.',
+  })
   yearFrom?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Released in this year or earlier.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Released in this year or earlier; leaves out movies without a year.',
+  })
   yearTo?: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Has at least this many ratings.' })
+  @Field(() => Int, { nullable: true, description: 'Has at least this many ratings, of all users.' })
   minRatingCount?: number | null;
 }
 
-@InputType({ description: 'Which movies to list. All given conditions must hold.' })
+@InputType({
+  description:
+    'Which movies to list. All given conditions must hold; one that is absent, null or empty does not filter.',
+})
 export class MovieFilter extends MovieConditions implements MovieFilterFields {
-  @Field(() => String, { nullable: true, description: 'Part of the title, in any case.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Part of the title, in any case. Empty: no condition.',
+  })
   search?: string | null;
 }

@@ -27,28 +27,30 @@ export class Baseline extends ErrorFigures {
   description: 'Test ratings by actual and predicted class; positive means above the threshold.',
 })
 export class ConfusionMatrix {
-  @Field(() => Float, { description: 'In stars.' })
+  @Field(() => Float, { description: 'In stars; a rating is positive when it is above.' })
   threshold!: number;
 
-  @Field(() => Int, { description: 'Actual and predicted above the threshold.' })
+  @Field(() => Int, { description: 'How many test ratings are above the threshold and predicted so.' })
   truePositives!: number;
 
-  @Field(() => Int, { description: 'Predicted above, actual not.' })
+  @Field(() => Int, { description: 'How many are predicted above the threshold and are not.' })
   falsePositives!: number;
 
-  @Field(() => Int, { description: 'Neither above.' })
+  @Field(() => Int, { description: 'How many are not above the threshold and predicted so.' })
   trueNegatives!: number;
 
-  @Field(() => Int, { description: 'Actual above, predicted not.' })
+  @Field(() => Int, { description: 'How many are above the threshold and not predicted so.' })
   falseNegatives!: number;
 }
 
 @ObjectType({ description: 'Errors on the test ratings, with predictions clipped to the scale.' })
 export class Evaluation extends ErrorFigures {
-  @Field(() => Int, { description: 'How many ratings were held out.' })
+  @Field(() => Int, { description: 'How many ratings were held out, 1 or more.' })
   testRatings!: number;
 
-  @Field(() => [Baseline], { description: 'Worst first.' })
+  @Field(() => [Baseline], {
+    description: 'What simple predictors reach on the same ratings; highest RMSE first.',
+  })
   baselines!: Baseline[];
 
   runId!: number;

@@ -3,7 +3,8 @@
 import type * as prisma from '../../store/prisma/client.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
-import type { Model, TrainingRun } from './training.js';
+import type { Model } from './models.js';
+import type { TrainingRun } from './training.js';
 
 export function toModel(row: prisma.Model): Model {
   return {

@@ -2,68 +2,88 @@
 
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { Rating, User } from './catalogue.js';
-import { Model, SplitKindEnum, TrainingRun } from './training.js';
+import { Model } from './models.js';
+import { SplitKindEnum, TrainingRun } from './training.js';
 
 @ObjectType({ description: 'Why a mutation was refused; nothing was changed then.', simpleResolvers: true })
 export class UserError {
   @Field(() => [String], {
     nullable: true,
-    description: 'Path of the argument, such as ["input", "rating"].',
+    description:
+      'Path of the argument, such as ["input", "rating"]; ["input"] when it is about no single one.',
   })
   field!: string[] | null;
 
   @Field(() => String, { description: 'What happened, with which value, and what to do next.' })
   message!: string;
 
-  @Field(() => String, { description: 'As in docs/errors.md.' })
+  @Field(() => String, { description: 'What kind of refusal, for programs: a code of docs/errors.md.' })
   code!: string;
 }
 
 @ObjectType()
 abstract class Payload {
-  @Field(() => [UserError], { description: 'Empty when it was done.' })
+  @Field(() => [UserError], { description: 'Why it was refused; empty when it was done.' })
   userErrors!: UserError[];
 }
 
-@InputType({ description: 'Settings that replace those of the preset; ranges as in Hyperparameters.' })
+@InputType({
+  description: 'Settings that replace those of the preset; what is absent or null stays as in the preset.',
+})
 export class HyperparametersInput {
-  @Field(() => Int, { nullable: true, description: '1 to 256.' })
+  @Field(() => Int, { nullable: true, description: 'Columns of the user and movie embeddings, 1 to 256.' })
   embeddingWidth?: number;
 
-  @Field(() => [Int], { nullable: true, description: '1 to 8 layers, each 1 to 8,192 wide.' })
+  @Field(() => [Int], {
+    nullable: true,
+    description: 'Widths of the hidden layers, first to last: 1 to 8 layers, each 1 to 8,192 wide.',
+  })
   hiddenLayers?: number[];
 
-  @Field(() => Float, { nullable: true, description: '0.000001 to 10.' })
+  @Field(() => Float, { nullable: true, description: 'Step size of SGD, 0.000001 to 10.' })
   learningRate?: number;
 
-  @Field(() => Float, { nullable: true, description: '0 to 0.999.' })
+  @Field(() => Float, { nullable: true, description: 'Share of the last step that is kept, 0 to 0.999.' })
   momentum?: number;
 
-  @Field(() => Int, { nullable: true, description: '1 to 65,536.' })
+  @Field(() => Int, { nullable: true, description: 'Ratings per step, 1 to 65,536.' })
   batchSize?: number;
 
-  @Field(() => Int, { nullable: true, description: '1 to 1,000.' })
+  @Field(() => Int, { nullable: true, description: 'Passes over the training ratings, 1 to 1,000.' })
   epochs?: number;
 }
 
 @InputType({ description: 'How to divide ratings into training and test.' })
 export class SplitInput {
-  @Field(() => SplitKindEnum, { nullable: true, description: 'HASH if absent.' })
+  @Field(() => SplitKindEnum, { nullable: true, description: 'The way of dividing; HASH if absent.' })
   kind?: 'HASH';
 
-  @Field(() => Float, { nullable: true, description: 'Above 0 and below 1; 0.2 if absent.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Share of the ratings to hold out for the test, above 0 and below 1; 0.2 if absent.',
+  })
   testFraction?: number;
 
-  @Field(() => Int, { nullable: true, description: '0 or more; 42 if absent.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Another seed holds out other ratings; 0 or more; 42 if absent.',
+  })
   seed?: number;
 }
 
-@InputType()
+@InputType({ description: 'What to train; what is absent or null takes its default.' })
 export class StartTrainingRunInput {
-  @Field(() => String, { nullable: true, defaultValue: 'paper', description: '"paper" or "paper-deep".' })
+  @Field(() => String, {
+    nullable: true,
+    defaultValue: 'paper',
+    description: 'Hyperparameters to start from: "paper" or "paper-deep".',
+  })
   preset!: string;
 
-  @Field(() => HyperparametersInput, { nullable: true })
+  @Field(() => HyperparametersInput, {
+    nullable: true,
+    description: 'Settings that replace those of the preset; none if absent.',
+  })
   hyperparameters?: HyperparametersInput | null;
 
   @Field(() => String, {
@@ -73,7 +93,10 @@ export class StartTrainingRunInput {
   })
   engine!: string;
 
-  @Field(() => SplitInput, { nullable: true })
+  @Field(() => SplitInput, {
+    nullable: true,
+    description: 'How to divide the ratings; HASH, 0.2 and seed 42 if absent.',
+  })
   split?: SplitInput | null;
 
   @Field(() => Int, {
@@ -94,56 +117,65 @@ export class StartTrainingRunInput {
   promote!: boolean;
 }
 
-@ObjectType()
+@ObjectType({ description: 'The run that was queued, or why none was.' })
 export class StartTrainingRunPayload extends Payload {
-  @Field(() => TrainingRun, { nullable: true })
+  @Field(() => TrainingRun, {
+    nullable: true,
+    description: 'The queued run, or the earlier one with the same idempotencyKey; null when it was refused.',
+  })
   trainingRun?: TrainingRun | null;
 }
 
-@InputType()
+@InputType({ description: 'Which model to make the active one.' })
 export class PromoteModelInput {
   @Field(() => ID, { description: 'The id of a Model. Promoting a former one rolls back.' })
   modelId!: string;
 }
 
-@ObjectType()
+@ObjectType({ description: 'The model that is active now, or why the former one stays.' })
 export class PromoteModelPayload extends Payload {
-  @Field(() => Model, { nullable: true })
+  @Field(() => Model, { nullable: true, description: 'The model, active now; null when it was refused.' })
   model?: Model | null;
 }
 
-@InputType()
+@InputType({ description: 'Who gives which movie how many stars.' })
 export class RateMovieInput {
   @Field(() => Int, { description: '1 or more; a number that the store does not know makes a new user.' })
   userId!: number;
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'The movieId of a movie of the catalogue.' })
   movieId!: number;
 
   @Field(() => Float, { description: 'In stars, 0.5 to 5.' })
   rating!: number;
 }
 
-@InputType()
+@InputType({ description: 'Whose rating of which movie to take back.' })
 export class RemoveRatingInput {
-  @Field(() => Int)
+  @Field(() => Int, { description: 'The userId of the one who rated.' })
   userId!: number;
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'The movieId of the movie that they rated.' })
   movieId!: number;
 }
 
 @ObjectType()
 abstract class RatingPayload extends Payload {
-  @Field(() => Rating, { nullable: true })
+  @Field(() => Rating, {
+    nullable: true,
+    description: 'The rating that was stored or removed; null when it was refused.',
+  })
   rating?: Rating | null;
 
-  @Field(() => User, { nullable: true, description: 'With statistics and recommendations as they are now.' })
+  @Field(() => User, {
+    nullable: true,
+    description: 'Who rates, with statistics and recommendations as they are now; null when it was refused.',
+  })
   user?: User | null;
 }
 
-@ObjectType()
+@ObjectType({ description: 'The rating as it is stored now, or why it was not stored.' })
 export class RateMoviePayload extends RatingPayload {}
 
-@ObjectType({ description: '`rating` is the one that was removed.' })
+@ObjectType({ description: 'The rating that was removed, or why none was.' })
 export class RemoveRatingPayload extends RatingPayload {}

@@ -4,7 +4,8 @@ import { Field, ID, InterfaceType } from 'type-graphql';
 import type { NodeType } from '../ids.js';
 
 @InterfaceType({
-  description: 'Anything with a globally unique id.',
+  description:
+    'Anything with a globally unique id: node(id) finds it, and gives null when the store does not have it.',
   resolveType: (value: { nodeType: NodeType }) => value.nodeType,
 })
 export abstract class Node {

@@ -4,7 +4,7 @@ import { Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type
 import type { PredictionSource } from '../../scoring/recommender.js';
 import { connectionType } from '../paging.js';
 import { Movie, MovieConditions, User } from './catalogue.js';
-import { Model } from './training.js';
+import { Model } from './models.js';
 
 export const PredictionSourceEnum = { MODEL: 'MODEL', FOLD_IN: 'FOLD_IN', FALLBACK: 'FALLBACK' } as const;
 registerEnumType(PredictionSourceEnum, {
@@ -13,8 +13,7 @@ registerEnumType(PredictionSourceEnum, {
   valuesConfig: {
     MODEL: { description: 'From the trained model.' },
     FOLD_IN: {
-      description:
-        'From the model, with the user’s part solved at the time of the request. Not given out yet.',
+      description: 'From the model, with the user’s part solved for at the time of the request.',
     },
     FALLBACK: {
       description: 'From means of ratings, because the model has never seen this user or movie in training.',
@@ -24,53 +23,63 @@ registerEnumType(PredictionSourceEnum, {
 
 @ObjectType({ description: 'What a model expects a user to rate a movie.' })
 export class PredictedRating {
-  @Field(() => User, { description: 'With ratingCount 0 when the store does not know the user.' })
+  @Field(() => User, {
+    description:
+      'Who would rate; with ratingCount 0, and null from node(id), when the store does not know the user.',
+  })
   user!: User;
 
-  @Field(() => Movie)
+  @Field(() => Movie, { description: 'What would be rated.' })
   movie!: Movie;
 
-  @Field(() => Float, { description: 'In stars, clipped to 0.5 to 5.' })
+  @Field(() => Float, { description: 'The expected rating in stars, clipped to 0.5 to 5.' })
   rating!: number;
 
-  @Field(() => Float, { description: 'In stars, as the model gives it, not clipped.' })
+  @Field(() => Float, {
+    description: 'The expected rating in stars before it is clipped; may lie outside 0.5 to 5.',
+  })
   rawScore!: number;
 
   @Field(() => Model, { description: 'The model that was asked; a fallback uses its mean.' })
   model!: Model;
 
-  @Field(() => PredictionSourceEnum)
+  @Field(() => PredictionSourceEnum, { description: 'Whether the model gave it, or a fallback.' })
   source!: PredictionSource;
 }
 
 @ObjectType({ description: 'A movie in a user’s ranking.', simpleResolvers: true })
 export class Recommendation {
-  @Field(() => Int, { description: '1 is the best.' })
+  @Field(() => Int, { description: 'Place in the ranking, from 1, the best; counts on from page to page.' })
   rank!: number;
 
-  @Field(() => Movie)
+  @Field(() => Movie, { description: 'What is recommended.' })
   movie!: Movie;
 
   @Field(() => Float, {
-    description: 'In stars, clipped to 0.5 to 5. The ranking is by the unclipped value.',
+    description: 'The expected rating in stars, clipped to 0.5 to 5. The ranking is by the unclipped value.',
   })
   predictedRating!: number;
 
-  @Field(() => PredictionSourceEnum)
+  @Field(() => PredictionSourceEnum, {
+    description: 'Whether the model gave predictedRating, or a fallback.',
+  })
   source!: PredictionSource;
 }
 
 export const RecommendationConnection = connectionType('Recommendation', Recommendation);
 
-@InputType({ description: 'Which movies may be recommended. All given conditions must hold.' })
+@InputType({
+  description:
+    'Which movies may be recommended. All given conditions must hold; one that is absent, null or empty does not filter.',
+})
 export class RecommendationFilter extends MovieConditions {
-  @Field(() => [Int], { nullable: true, description: 'Leave these movieIds out.' })
+  @Field(() => [Int], { nullable: true, description: 'Leave these movieIds out; unknown ones are ignored.' })
   excludeMovieIds?: number[] | null;
 
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: false,
-    description: 'Also movies that the user has rated.',
+    description: 'Whether to rank movies that the user has rated, too.',
   })
   includeRated?: boolean | null;
 }

@@ -1,4 +1,4 @@
-// Training runs, their figures, and the models that come of them.
+// Training runs: what they were asked to do, how far they are, and what they tell after each epoch.
 
 import { DateTimeResolver as DateTime } from 'graphql-scalars';
 import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
@@ -8,13 +8,15 @@ import { Node } from './node.js';
 
 registerEnumType(RunStatus, {
   name: 'RunStatus',
-  description: 'QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED.',
+  description: 'State of a run: QUEUED → RUNNING → SUCCEEDED, FAILED or CANCELLED.',
   valuesConfig: {
     QUEUED: { description: 'Waits for a worker.' },
     RUNNING: { description: 'A worker trains it.' },
     SUCCEEDED: { description: 'Its model and evaluation are stored.' },
     FAILED: { description: 'Ended with an error, which `error` tells.' },
-    CANCELLED: { description: 'Was stopped on purpose.' },
+    CANCELLED: {
+      description: 'Somebody stopped it. When its worker is stopped, it is QUEUED again instead.',
+    },
   },
 });
 
@@ -34,31 +36,33 @@ export class Hyperparameters {
   @Field(() => Int, { description: 'Columns of the user and movie embeddings, 1 to 256.' })
   embeddingWidth!: number;
 
-  @Field(() => [Int], { description: 'Widths of the hidden layers, first to last.' })
+  @Field(() => [Int], {
+    description: 'Widths of the hidden layers, first to last: 1 to 8 layers, each 1 to 8,192 wide.',
+  })
   hiddenLayers!: number[];
 
-  @Field(() => Float, { description: 'Step size of SGD.' })
+  @Field(() => Float, { description: 'Step size of SGD, 0.000001 to 10.' })
   learningRate!: number;
 
-  @Field(() => Float, { description: 'Share of the last step that is kept, 0 to below 1.' })
+  @Field(() => Float, { description: 'Share of the last step that is kept, 0 to 0.999.' })
   momentum!: number;
 
   @Field(() => Int, { description: 'Ratings per step, 1 to 65,536.' })
   batchSize!: number;
 
-  @Field(() => Int, { description: 'Passes over the training ratings.' })
+  @Field(() => Int, { description: 'Passes over the training ratings, 1 to 1,000.' })
   epochs!: number;
 }
 
 @ObjectType({ description: 'How ratings were divided into training and test.', simpleResolvers: true })
 export class Split {
-  @Field(() => SplitKindEnum)
+  @Field(() => SplitKindEnum, { description: 'The way of dividing.' })
   kind!: 'HASH';
 
-  @Field(() => Float, { description: 'Share of the ratings held out for the test.' })
+  @Field(() => Float, { description: 'Share of the ratings held out for the test, above 0 and below 1.' })
   testFraction!: number;
 
-  @Field(() => Int, { description: 'Another seed holds out other ratings.' })
+  @Field(() => Int, { description: 'Another seed holds out other ratings; 0 or more.' })
   seed!: number;
 }
 
@@ -67,19 +71,19 @@ export class RunProgress {
   @Field(() => Int, { description: 'The epoch it is in, from 1.' })
   epoch!: number;
 
-  @Field(() => Int)
+  @Field(() => Int, { description: 'How many epochs the run takes, 1 to 1,000.' })
   epochs!: number;
 
-  @Field(() => Int, { description: 'Steps of this epoch that are done.' })
+  @Field(() => Int, { description: 'Steps of this epoch that are done, 1 to `steps`.' })
   step!: number;
 
-  @Field(() => Int, { description: 'Steps in an epoch.' })
+  @Field(() => Int, { description: 'Steps in an epoch, 1 or more.' })
   steps!: number;
 
-  @Field(() => Float, { nullable: true, description: 'Mean squared error of this epoch so far.' })
+  @Field(() => Float, { nullable: true, description: 'Mean squared error of this epoch so far, in stars².' })
   trainLoss!: number | null;
 
-  @Field(() => Float)
+  @Field(() => Float, { description: 'Training ratings per second, over this epoch so far.' })
   samplesPerSecond!: number;
 
   @Field(() => Float, { nullable: true, description: 'Seconds to the end of the last epoch, at this pace.' })
@@ -88,16 +92,20 @@ export class RunProgress {
 
 @ObjectType({ description: 'One epoch of a run.', simpleResolvers: true })
 export class EpochMetric {
-  @Field(() => Int, { description: 'From 1.' })
+  @Field(() => Int, { description: 'Number of the epoch, from 1.' })
   epoch!: number;
 
-  @Field(() => Float, { description: 'Mean squared error over the batches, each taken before its update.' })
+  @Field(() => Float, {
+    description: 'Mean squared error over the batches in stars², each before its update.',
+  })
   trainLoss!: number;
 
-  @Field(() => Float, { description: 'Mean squared error on the held-out ratings after the epoch.' })
+  @Field(() => Float, {
+    description: 'Mean squared error on the held-out ratings after the epoch, in stars².',
+  })
   validationLoss!: number;
 
-  @Field(() => Float, { description: 'Training and validation together.' })
+  @Field(() => Float, { description: 'Seconds that it took, training and validation together.' })
   seconds!: number;
 
   @Field(() => Float, { description: 'Training ratings per second of training.' })
@@ -106,10 +114,12 @@ export class EpochMetric {
 
 @ObjectType({ description: 'Why a run failed or was cancelled.', simpleResolvers: true })
 export class RunError {
-  @Field(() => String, { description: 'As in docs/errors.md, or INTERNAL.' })
+  @Field(() => String, {
+    description: 'What kind of error, for programs: a code of docs/errors.md, or INTERNAL.',
+  })
   code!: string;
 
-  @Field(() => String)
+  @Field(() => String, { description: 'What happened, with which value.' })
   message!: string;
 
   @Field(() => String, { nullable: true, description: 'What to do next; null for INTERNAL.' })
@@ -118,13 +128,13 @@ export class RunError {
 
 @ObjectType({ implements: Node, description: 'One training of one model, and its record.' })
 export class TrainingRun extends Node {
-  @Field(() => RunStatus)
+  @Field(() => RunStatus, { description: 'Whether it waits, trains or has ended, and how.' })
   status!: RunStatus;
 
   @Field(() => String, { description: 'The preset that the hyperparameters started from.' })
   preset!: string;
 
-  @Field(() => Hyperparameters)
+  @Field(() => Hyperparameters, { description: 'The preset with the settings that replace its own.' })
   hyperparameters!: Hyperparameters;
 
   @Field(() => String, {
@@ -135,10 +145,10 @@ export class TrainingRun extends Node {
   @Field(() => String, { description: 'What the engine runs on; empty until it starts.' })
   device!: string;
 
-  @Field(() => Int, { description: 'Of the initial parameters and of the order of the ratings.' })
+  @Field(() => Int, { description: 'Of the initial parameters and of the order of the ratings; 0 or more.' })
   seed!: number;
 
-  @Field(() => Split)
+  @Field(() => Split, { description: 'Which ratings it trains on, and which it holds out.' })
   split!: Split;
 
   @Field(() => RunProgress, {
@@ -147,25 +157,34 @@ export class TrainingRun extends Node {
   })
   progress!: RunProgress | null;
 
-  @Field(() => Int, { nullable: true, description: 'Ratings that it trains on.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many ratings it trains on; null until it has read them.',
+  })
   trainRatings!: number | null;
 
-  @Field(() => Int, { nullable: true, description: 'Ratings held out for the test.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many are held out for the test; null until it has read them.',
+  })
   testRatings!: number | null;
 
-  @Field(() => String, { nullable: true, description: 'SHA-256 of the ratings it read, in order.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'SHA-256 of the ratings it read, in order; null until it has read them.',
+  })
   snapshotChecksum!: string | null;
 
   @Field(() => String, { description: 'Version of Marquee that recorded it.' })
   codeVersion!: string;
 
-  @Field(() => DateTime)
+  @Field(() => DateTime, { description: 'When it was asked for.' })
   queuedAt!: Date;
 
-  @Field(() => DateTime, { nullable: true })
+  @Field(() => DateTime, { nullable: true, description: 'When it began; null if it has not run.' })
   startedAt!: Date | null;
 
-  @Field(() => DateTime, { nullable: true })
+  @Field(() => DateTime, { nullable: true, description: 'When it ended, in whatever way; null before.' })
   finishedAt!: Date | null;
 
   key!: number;
@@ -173,53 +192,4 @@ export class TrainingRun extends Node {
   errorMessage!: string | null;
 }
 
-@ObjectType({ implements: Node, description: 'Trained parameters, stored in the database.' })
-export class Model extends Node {
-  @Field(() => Int, { description: 'From 1, in the order of training.' })
-  version!: number;
-
-  @Field(() => Int, { description: 'Rows of the user embedding.' })
-  users!: number;
-
-  @Field(() => Int, { description: 'Rows of the movie embedding.' })
-  movies!: number;
-
-  @Field(() => Int, { description: 'How many numbers it learned.' })
-  parameters!: number;
-
-  @Field(() => Int, { description: 'Size of the parameters in bytes.' })
-  bytes!: number;
-
-  @Field(() => Boolean, { description: 'Whether it answers queries that name no model.' })
-  active!: boolean;
-
-  @Field(() => DateTime)
-  createdAt!: Date;
-
-  @Field(() => DateTime, { nullable: true, description: 'When it last became active.' })
-  promotedAt!: Date | null;
-
-  key!: number;
-  runId!: number;
-}
-
-@ObjectType({
-  description: 'An engine that can train, or the reason why it cannot here.',
-  simpleResolvers: true,
-})
-export class Engine {
-  @Field(() => String)
-  name!: string;
-
-  @Field(() => Boolean)
-  available!: boolean;
-
-  @Field(() => String, { nullable: true, description: 'What it runs on.' })
-  device!: string | null;
-
-  @Field(() => String, { nullable: true, description: 'Why it cannot be used; null when it can.' })
-  reason!: string | null;
-}
-
 export const TrainingRunConnection = connectionType('TrainingRun', TrainingRun);
-export const ModelConnection = connectionType('Model', Model);
