@@ -6,6 +6,7 @@ import type { Store } from '../store/store.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
+import { formatCount } from './report.js';
 import { withStore } from './session.js';
 
 export const DEFAULT_MAX_REJECTS = 100;
@@ -53,10 +54,12 @@ function describe(report: ImportReport): string {
   const { files, counts, seconds, importId } = report;
   const lines = files.map(
     ({ file, read, inserted, updated, unchanged, rejected }) =>
-      `${file}: ${n(read)} lines read = ${n(inserted)} inserted + ${n(updated)} updated + ${n(unchanged)} unchanged + ${n(rejected)} rejected`,
+      `${file}: ${formatCount(read)} lines read = ${formatCount(inserted)} inserted + ${formatCount(updated)} updated + ${formatCount(unchanged)} unchanged + ${formatCount(rejected)} rejected`,
   );
   if (counts.duplicates > 0)
-    lines.push(`of the unchanged, ${n(counts.duplicates)} were replaced by a later line of the same file`);
+    lines.push(
+      `of the unchanged, ${formatCount(counts.duplicates)} were replaced by a later line of the same file`,
+    );
   const rejected = files.reduce((sum, file) => sum + file.rejected, 0);
   if (rejected > 0) lines.push(`the rejected lines are in import_rejects, import_id ${importId}`);
   lines.push(`${describeOutcome(report)}, ${seconds.toFixed(1)} s`);
@@ -68,14 +71,10 @@ function describeOutcome({ files, counts }: ImportReport): string {
     files.reduce((sum, file) => sum + file[count], 0);
   const empty = counts.linesRead === 0 ? `${files[0].file} holds no ratings` : null;
   if (total('inserted') + total('updated') > 0) {
-    const added = `${n(counts.usersAdded)} users and ${n(counts.moviesAdded)} movies added`;
+    const added = `${formatCount(counts.usersAdded)} users and ${formatCount(counts.moviesAdded)} movies added`;
     return empty ? `${added}; ${empty}` : added;
   }
   if (empty) return `nothing changed: ${empty}`;
   if (total('unchanged') === 0) return 'nothing was imported: every line was rejected';
   return `nothing changed: the store held all ${total('rejected') > 0 ? 'that was not rejected' : 'of it'}`;
-}
-
-function n(count: number): string {
-  return count.toLocaleString('en-US');
 }

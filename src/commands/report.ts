@@ -14,7 +14,7 @@ export function describeEvaluation({ testRatings, confusion, baselines, ...figur
   const rows = [...baselines].sort((a, b) => b.rmse - a.rmse);
   return [
     '',
-    `on ${testRatings.toLocaleString('en-US')} test ratings        RMSE     MAE     MSE`,
+    `on ${formatCount(testRatings)} test ratings        RMSE     MAE     MSE`,
     ...rows.map((baseline) => figuresRow(baseline.name, baseline)),
     figuresRow('this model', figures),
     '',
@@ -28,4 +28,9 @@ export function describeEvaluation({ testRatings, confusion, baselines, ...figur
 
 function figuresRow(name: string, { rmse, mae, mse }: ErrorFigures): string {
   return `  ${name.padEnd(26)} ${[rmse, mae, mse].map((figure) => figure.toFixed(4)).join('  ')}`;
+}
+
+/** 100836 → "100,836" */
+export function formatCount(count: number): string {
+  return count.toLocaleString('en-US');
 }

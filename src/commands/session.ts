@@ -36,20 +36,7 @@ export async function withDatabase<T>(
   work: (url: string, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const stop = new AbortController();
-  let firstAt = 0;
-  const onSignal = () => {
-    if (!stop.signal.aborted) {
-      firstAt = performance.now();
-      stop.abort();
-    } else if (performance.now() - firstAt > IMPATIENT_AFTER_MS) {
-      // A second Ctrl-C ends the process at once: the database undoes what was not committed.
-      process.kill(process.pid, 'SIGKILL');
-    }
-  };
-  const onBrokenPipe = () => stop.abort();
-  for (const name of STOP_SIGNALS) process.on(name, onSignal);
-  // Whoever read the output is gone, as in `marquee train --json | head`.
-  process.stdout.on('error', onBrokenPipe);
+  const unlisten = stopOnSignals(stop);
   let lost: AppError | null = null;
   const onLost = (error: AppError) => {
     lost = error;
@@ -64,8 +51,28 @@ export async function withDatabase<T>(
     throw lost ?? explainDatabaseError(error);
   } finally {
     await embedded?.close();
-    for (const name of STOP_SIGNALS) process.off(name, onSignal);
+    unlisten();
   }
+}
+
+/** Gives the function that undoes it. */
+function stopOnSignals(stop: AbortController): () => void {
+  let firstAt = 0;
+  const onSignal = () => {
+    if (!stop.signal.aborted) {
+      firstAt = performance.now();
+      stop.abort();
+    } else if (performance.now() - firstAt > IMPATIENT_AFTER_MS) {
+      // A second Ctrl-C ends the process at once: the database undoes what was not committed.
+      process.kill(process.pid, 'SIGKILL');
+    }
+  };
+  for (const name of STOP_SIGNALS) process.on(name, onSignal);
+  // Whoever read the output is gone, as in `marquee train --json | head`.
+  process.stdout.on('error', () => stop.abort());
+  return () => {
+    for (const name of STOP_SIGNALS) process.off(name, onSignal);
+  };
 }
 
 /** The embedded server is ours, so it is migrated without asking; a server of the user's is only looked at. */

@@ -19,7 +19,7 @@ import { runInThread, toAppError } from '../training/runInThread.js';
 import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation } from './report.js';
+import { describeEvaluation, formatCount } from './report.js';
 import { withStore } from './session.js';
 
 interface TrainOptions extends Partial<Hyperparameters> {
@@ -119,7 +119,7 @@ function describe(event: TrainingEvent): string | null {
     case 'reading':
       return 'reading ratings';
     case 'started':
-      return `engine ${event.engine} (${event.device}): ${n(event.trainRatings)} training ratings, ${n(event.testRatings)} test ratings`;
+      return `engine ${event.engine} (${event.device}): ${formatCount(event.trainRatings)} training ratings, ${formatCount(event.testRatings)} test ratings`;
     case 'progress':
       return `epoch ${event.epoch}/${event.epochs}, loss ${event.trainLoss?.toFixed(4)}, ${Math.ceil(event.etaSeconds ?? 0)} s left`;
     case 'epoch': {
@@ -134,8 +134,4 @@ function describe(event: TrainingEvent): string | null {
     default:
       return event satisfies never;
   }
-}
-
-function n(count: number): string {
-  return count.toLocaleString('en-US');
 }
