@@ -228,8 +228,7 @@ describe('openEmbedded', () => {
     const paused = await spawnPausedUser(home);
     await killServers(home);
     const port = Number(new URL(paused.url).port);
-    const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
-    await once(foreign, 'listening');
+    const foreign = await listenOn(port);
     paused.resume();
     expect(await paused.nextLine()).toBe(
       `lost: port ${port} of the embedded PostgreSQL was taken by another program`,
@@ -248,8 +247,7 @@ describe('openEmbedded', () => {
     const paused = await spawnPausedUser(home);
     await killServers(home);
     const port = Number(new URL(paused.url).port);
-    const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
-    await once(foreign, 'listening');
+    const foreign = await listenOn(port);
     const other = await open(home);
     paused.resume();
     expect(await paused.nextLine()).toBe(
@@ -510,4 +508,11 @@ function copyProgram(to: string): string {
   const paths = ['dist', 'package.json', ...packages.map((name) => join('node_modules', name))];
   for (const path of paths) spawnSync('cp', ['-R', join(root, path), join(to, path)]);
   return join(to, 'dist', 'store', 'embedded.js');
+}
+
+/** Another program on a port of the server. */
+async function listenOn(port: number) {
+  const foreign = createServer((socket) => socket.destroy()).listen(port, '127.0.0.1');
+  await once(foreign, 'listening');
+  return foreign;
 }

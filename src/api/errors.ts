@@ -3,7 +3,7 @@
 
 import { unwrapResolverError } from '@apollo/server/errors';
 import type { GraphQLFormattedError } from 'graphql';
-import { AppError } from '../errors.js';
+import { AppError, type ErrorCode, hintOf } from '../errors.js';
 import type { Logger } from '../log.js';
 import { explainDatabaseError } from '../store/store.js';
 
@@ -16,27 +16,17 @@ const NUL_STATE = '22021';
 export function createErrorFormatter(log: Logger) {
   return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
     const cause = explainDatabaseError(unwrapResolverError(error));
-    if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code, cause.hint);
+    if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code);
     const state = sqlStateOf(cause);
     if (state === NUL_STATE) {
-      return withCode(
-        formatted,
-        'a text holds a NUL character',
-        'BAD_INPUT',
-        new AppError('BAD_INPUT', '').hint,
-      );
+      return withCode(formatted, 'a text holds a NUL character', 'BAD_INPUT');
     }
     if (BAD_VALUE_STATES.has(state)) {
-      return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR', new AppError('BAD_CURSOR', '').hint);
+      return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR');
     }
     if (formatted.extensions?.code !== 'INTERNAL_SERVER_ERROR') return formatted;
     log.error({ err: cause, path: formatted.path }, 'a resolver failed');
-    return withCode(
-      formatted,
-      'Internal error',
-      'INTERNAL',
-      'Try again; the log of the server has the cause.',
-    );
+    return withCode(formatted, 'Internal error', 'INTERNAL');
   };
 }
 
@@ -50,11 +40,10 @@ function sqlStateOf(error: unknown): string {
 }
 
 function withCode(
-  formatted: GraphQLFormattedError,
+  { locations, path }: GraphQLFormattedError,
   message: string,
-  code: string,
-  hint: string,
+  code: ErrorCode | 'INTERNAL',
 ): GraphQLFormattedError {
-  const { locations, path } = formatted;
+  const hint = hintOf(code) ?? 'Try again; the log of the server has the cause.';
   return { message, locations, path, extensions: { code, hint } };
 }

@@ -11,7 +11,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
-import { AppError } from '../errors.js';
+import { ERROR_CODES } from '../errors.js';
 import type { Context } from './context.js';
 
 /** 100 rows with 100 each, and as much again; about a second of work. */
@@ -28,9 +28,12 @@ export function queryCostPlugin(): ApolloServerPlugin<Context> {
           }
           const rows = countRows(operation!, fragments, request.variables ?? {});
           if (rows <= ROWS_MAX) return;
-          const { code, hint } = new AppError('QUERY_TOO_LARGE', '');
           throw new GraphQLError(`the query asks for ${rows} rows: expected ${ROWS_MAX} at most`, {
-            extensions: { code, hint, http: { status: 400 } },
+            extensions: {
+              code: 'QUERY_TOO_LARGE',
+              hint: ERROR_CODES.QUERY_TOO_LARGE.hint,
+              http: { status: 400 },
+            },
           });
         },
       };

@@ -55,8 +55,8 @@ export async function withDatabase<T>(
   }
 }
 
-/** Gives the function that undoes it. */
-function stopOnSignals(stop: AbortController): () => void {
+/** Aborts `stop` at a signal or when nobody reads the output any more. Gives the function that undoes it. */
+export function stopOnSignals(stop: AbortController): () => void {
   let firstAt = 0;
   const onSignal = () => {
     if (!stop.signal.aborted) {

@@ -7,8 +7,7 @@ import { AppError } from '../errors.js';
 import { type SyntheticOptions, writeSyntheticSet } from '../loading/synthetic.js';
 import { wholeNumber } from './numbers.js';
 import type { Io } from './program.js';
-
-const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+import { stopOnSignals } from './session.js';
 
 interface SynthOptions extends SyntheticOptions {
   out: string;
@@ -52,14 +51,13 @@ function checkIsFree(folder: string): void {
   if (existsSync(path)) throw new AppError('SYNTH_FAILED', `${path} exists already; --force overwrites it`);
 }
 
-/** Ctrl-C ends the work in order, so that no half-written file stays. npm may send it twice. */
+/** Ctrl-C ends the work in order, so that no half-written file stays. */
 async function untilStopped<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();
-  const onSignal = () => stop.abort();
-  for (const name of STOP_SIGNALS) process.on(name, onSignal);
+  const unlisten = stopOnSignals(stop);
   try {
     return await work(stop.signal);
   } finally {
-    for (const name of STOP_SIGNALS) process.off(name, onSignal);
+    unlisten();
   }
 }

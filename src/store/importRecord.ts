@@ -2,7 +2,8 @@
 // RUNNING belongs to whoever holds the import lock; a RUNNING record without the lock was interrupted.
 
 import type pg from 'pg';
-import { afterCondition, type KeysetOrder, type KeysetValues, keyColumn, orderBy } from './keyset.js';
+import type { KeysetOrder, KeysetValues } from './keyset.js';
+import { fetchPages } from './pages.js';
 import type { Import } from './prisma/client.js';
 import type { Store } from './store.js';
 
@@ -79,25 +80,16 @@ const REJECT_ORDER = [
 ] as const satisfies KeysetOrder;
 
 /** One page for each import, in file order, all in one statement. */
-export async function rejectPages(
+export function rejectPages(
   store: Store,
   importIds: readonly number[],
   first: number,
   after: KeysetValues | null,
 ): Promise<(RejectedLine & { key: string[] })[][]> {
-  const { rows } = await store.pool.query(
-    `select parent.id as "importId", page.*
-     from unnest($1::int[]) as parent (id)
-     cross join lateral (
-       select file, line, raw, reason, ${keyColumn(REJECT_ORDER)}
-       from import_rejects
-       where import_id = parent.id and ${after ? afterCondition(REJECT_ORDER, 3) : 'true'}
-       order by ${orderBy(REJECT_ORDER)}
-       limit $2
-     ) page`,
-    [importIds, first, ...(after ?? [])],
-  );
-  return importIds.map((importId) => rows.filter((row) => row.importId === importId));
+  return fetchPages(store, {
+    ...{ table: 'import_rejects', parent: 'import_id', parentIds: importIds },
+    ...{ columns: 'file, line, raw, reason', order: REJECT_ORDER, first, after },
+  });
 }
 
 /** Rows → one array per column, for `unnest`. */

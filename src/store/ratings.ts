@@ -3,7 +3,8 @@
 
 import type pg from 'pg';
 import { AppError } from '../errors.js';
-import { afterCondition, type KeysetOrder, type KeysetValues, keyColumn, orderBy } from './keyset.js';
+import type { KeysetOrder, KeysetValues } from './keyset.js';
+import { fetchPages } from './pages.js';
 import { RATING_MAX, RATING_MIN } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
@@ -42,7 +43,10 @@ export function ratingPagesOfUsers(
   first: number,
   after: KeysetValues | null,
 ): Promise<RatingPage[]> {
-  return ratingPages(store, 'user_id', userIds, RATING_ORDERS[order], first, after);
+  return fetchPages(store, {
+    ...{ table: 'ratings', parent: 'user_id', parentIds: userIds, columns: COLUMNS },
+    ...{ order: RATING_ORDERS[order], first, after },
+  });
 }
 
 /** One page for each movie, all in one statement, by userId. */
@@ -52,33 +56,10 @@ export function ratingPagesOfMovies(
   first: number,
   after: KeysetValues | null,
 ): Promise<RatingPage[]> {
-  return ratingPages(store, 'movie_id', movieIds, MOVIE_RATINGS_ORDER, first, after);
-}
-
-async function ratingPages(
-  store: Store,
-  parent: 'user_id' | 'movie_id',
-  parentIds: readonly number[],
-  order: KeysetOrder,
-  first: number,
-  after: KeysetValues | null,
-): Promise<RatingPage[]> {
-  const { rows } = await store.pool.query(
-    `select page.*
-     from unnest($1::int[]) as parent (id)
-     cross join lateral (
-       select ${COLUMNS}, ${keyColumn(order)}
-       from ratings
-       where ${parent} = parent.id and ${after ? afterCondition(order, 3) : 'true'}
-       order by ${orderBy(order)}
-       limit $2
-     ) page`,
-    [parentIds, first, ...(after ?? [])],
-  );
-  const pages = new Map<number, RatingPage>(parentIds.map((id) => [id, []]));
-  const parentOf = (row: RatingRow) => (parent === 'user_id' ? row.userId : row.movieId);
-  for (const row of rows) pages.get(parentOf(row))!.push(row);
-  return parentIds.map((id) => pages.get(id)!);
+  return fetchPages(store, {
+    ...{ table: 'ratings', parent: 'movie_id', parentIds: movieIds, columns: COLUMNS },
+    ...{ order: MOVIE_RATINGS_ORDER, first, after },
+  });
 }
 
 /** One entry for each pair, null where the user has not rated the movie. */
