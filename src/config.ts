@@ -2,9 +2,12 @@
 // What belongs to an experiment (seed, split, hyperparameters) is stored with the run and never read from here.
 
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { AppError } from './errors.js';
 
+const MAX_THREADS = 64;
+const MAX_THREADS_UNASKED = 16;
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
 export interface Config {
@@ -14,6 +17,8 @@ export interface Config {
   port: number;
   /** Folder of the embedded PostgreSQL. */
   homeDir: string;
+  /** How many threads an engine may use for one training or one open model. */
+  threads: number;
   logLevel: string;
 }
 
@@ -23,6 +28,11 @@ export const ENVIRONMENT = [
   { name: 'HOST', byDefault: '127.0.0.1', meaning: 'address to listen on' },
   { name: 'PORT', byDefault: '4000', meaning: 'port to listen on, 0 to 65535 (0: any free port)' },
   { name: 'MARQUEE_HOME', byDefault: '.marquee', meaning: 'folder of the embedded PostgreSQL' },
+  {
+    name: 'MARQUEE_THREADS',
+    byDefault: `one per core, at most ${MAX_THREADS_UNASKED}`,
+    meaning: `threads of an engine, 1 to ${MAX_THREADS}`,
+  },
   { name: 'MARQUEE_LOG_LEVEL', byDefault: 'info', meaning: LOG_LEVELS.join(', ') },
 ] as const;
 
@@ -36,6 +46,7 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     host: env.HOST || '127.0.0.1',
     port: parsePort(env.PORT || '4000', 'PORT'),
     homeDir: resolve(env.MARQUEE_HOME || '.marquee'),
+    threads: parseThreads(env.MARQUEE_THREADS),
     logLevel: parseLogLevel(env.MARQUEE_LOG_LEVEL || 'info'),
   });
 }
@@ -47,6 +58,18 @@ function parsePort(text: string, source: string): number {
     throw new AppError('CONFIG_INVALID', `${source} is "${text}": expected a port from 0 to 65535`);
   }
   return port;
+}
+
+function parseThreads(text: string | undefined): number {
+  if (!text) return Math.min(availableParallelism(), MAX_THREADS_UNASKED);
+  const threads = Number(text);
+  if (!/^\d+$/.test(text) || threads < 1 || threads > MAX_THREADS) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      `MARQUEE_THREADS is "${text}": expected a whole number from 1 to ${MAX_THREADS}`,
+    );
+  }
+  return threads;
 }
 
 /** The version in package.json; recorded with each run. */

@@ -75,13 +75,21 @@ export const ERROR_CODES = {
     hint: '`marquee train --help` lists the presets.',
   },
   HYPERPARAMETER_INVALID: {
-    when: 'A hyperparameter is unknown, of the wrong type or out of range.',
+    when: 'A hyperparameter is of the wrong type or out of range, or the model would have no part.',
     hint: '`marquee train --help` and the type HyperparametersInput give the ranges.',
   },
   ENGINE_UNKNOWN: { when: 'An engine was named that does not exist.', hint: '`marquee engines` lists them.' },
+  ENGINE_UNSUPPORTED: {
+    when: 'An engine was asked for by name that has no models of the shape asked for.',
+    hint: 'Ask for an engine that has, or for auto, which takes the fastest that has.',
+  },
   ENGINE_UNAVAILABLE: {
     when: 'An engine was asked for by name and cannot run here.',
     hint: '`marquee engines` gives the reason; --engine auto takes the fastest that is there.',
+  },
+  BENCH_WRONG_RESULT: {
+    when: 'A bench found that an engine computes something else than the reference engine.',
+    hint: 'Its figures would mean nothing: leave the engine out with --engine, and report it.',
   },
   RUN_NOT_FOUND: { when: 'No training run has this id.', hint: 'List the runs with the query trainingRuns.' },
   RUN_NO_RATINGS: {

@@ -13,6 +13,7 @@ const USAGE_CODES = new Set([
   'PRESET_UNKNOWN',
   'HYPERPARAMETER_INVALID',
   'ENGINE_UNKNOWN',
+  'ENGINE_UNSUPPORTED',
 ]);
 
 process.exit(await main());

@@ -35,6 +35,13 @@ test('recommendations of 50 users cost as many statements as those of one', asyn
   expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
 });
 
+test('recommendations of 50 users that pass one filter cost as many statements as those of one user', async () => {
+  const query = (first: number) => `{ users(first: ${first}) { nodes {
+    recommendations(first: 5, filter: { genresAny: ["Drama"], yearFrom: 1960 }) { nodes { rank movie { title } } } } } }`;
+  await api.query(query(1));
+  expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
+});
+
 test('predicted ratings of 50 users cost as many statements as that of one', async () => {
   const query = (first: number) =>
     `{ users(first: ${first}) { nodes { predictedRating(movieId: 3) { rating actual movie { title } } } } }`;

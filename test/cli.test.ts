@@ -44,6 +44,14 @@ test('train ends with the evaluation, and --json gives one line of JSON for each
   expect(lines[0]).toMatchObject({ event: 'run', preset: 'paper' });
   expect(lines.filter((line) => line.event === 'epoch').map((line) => line.epoch)).toEqual([1, 2]);
   expect(lines.at(-1)).toMatchObject({ event: 'succeeded', evaluation: { testRatings: 7961 } });
+  expect(lines.at(-1).peakRssMiB).toBeGreaterThan(50);
+});
+
+test('train takes parts of a preset away and adds others', async () => {
+  const parts = ['--no-biases', '--dot-product', '--hidden-layers', 'none', '--optimizer', 'adam'];
+  const { code, stdout } = await marquee(['train', '--biases', ...parts, '--epochs', '1', '--json']);
+  expect(code).toBe(0);
+  expect(eventsOf(stdout).at(-1)).toBe('succeeded');
 });
 
 test('Ctrl-C during training cancels the run and stops everything within seconds', async () => {
@@ -108,17 +116,24 @@ test('wrong usage ends with 2 and says what is wrong', async () => {
     marquee(['import']),
     marquee(['migrate'], { MARQUEE_COLOUR: 'red' }),
     marquee(['migrate'], { PORT: 'http' }),
+    marquee(['engines'], { MARQUEE_THREADS: '0' }),
+    marquee(['train', '--hidden-layers', 'none']),
+    marquee(['train', '--optimizer', 'adagrad']),
   ]);
-  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2]);
+  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
   expect(wrong[1].stderr).toContain('Expected a whole number from 1 to 1000');
   expect(wrong[3].stderr).toContain('learningRate is 99: expected a number from 0.000001 to 10');
   expect(wrong[6].stderr).toContain('unknown environment variable MARQUEE_COLOUR');
+  expect(wrong[8].stderr).toContain('MARQUEE_THREADS is "0": expected a whole number from 1 to 64');
+  expect(wrong[9].stderr).toContain('add hidden layers, biases or dotProduct');
+  expect(wrong[10].stderr).toContain('Allowed choices are sgd, adam');
 });
 
 test('--help of the program and of each command ends with 0 and lists the options', async () => {
   const program = await marquee(['--help'], { MARQUEE_COLOUR: 'red' });
   expect(program.code).toBe(0);
   expect(program.stdout).toContain('MARQUEE_HOME');
+  expect(program.stdout).toContain('MARQUEE_THREADS');
   const command = await marquee(['train', '--help']);
   expect(command.code).toBe(0);
   expect(command.stdout).toContain('--embedding-width <n>');

@@ -27,6 +27,33 @@ test('a model lists its parameters by layer, with the sizes of each', () => {
   ]);
 });
 
+test('biases and a dot product stand without a hidden part', () => {
+  const factorization = { ...SHAPE, hiddenLayers: [], biases: true, dotProduct: true };
+  expect(parameterShapes(factorization)).toEqual([
+    { name: 'user_embeddings', shape: [300, 10] },
+    { name: 'movie_embeddings', shape: [200, 10] },
+    { name: 'user_biases', shape: [300] },
+    { name: 'movie_biases', shape: [200] },
+    { name: 'output_biases', shape: [1] },
+  ]);
+  const namesOf = (changes: object) => parameterShapes({ ...SHAPE, ...changes }).map(({ name }) => name);
+  expect(namesOf({ hiddenLayers: [], biases: true })).toEqual([
+    'user_biases',
+    'movie_biases',
+    'output_biases',
+  ]);
+  expect(namesOf({ biases: true, hiddenLayers: [8] })).toEqual([
+    'user_embeddings',
+    'movie_embeddings',
+    'user_biases',
+    'movie_biases',
+    'hidden_1_weights',
+    'hidden_1_biases',
+    'output_weights',
+    'output_biases',
+  ]);
+});
+
 test('the model of the paper has 1,674,899 parameters on ml-20m', () => {
   const paper = { users: 138_493, movies: 26_744, embeddingWidth: 10, hiddenLayers: [1024] };
   expect(countParameters(paper)).toBe((138_493 + 26_744) * 10 + 20 * 1024 + 1024 + 1024 + 1);
@@ -53,6 +80,12 @@ test('embeddings are uniform in ±0.05, dense weights in the limits of Glorot, b
   expect(valuesOf(parameters, 'output_biases')).toEqual([0]);
 });
 
+test('biases of users and movies start at zero', () => {
+  const parameters = initialParameters({ ...SHAPE, biases: true }, 1);
+  expect(valuesOf(parameters, 'user_biases')).toEqual(new Array(300).fill(0));
+  expect(valuesOf(parameters, 'movie_biases')).toEqual(new Array(200).fill(0));
+});
+
 test('the same seed gives the same parameters, another seed others', () => {
   expect(initialParameters(SHAPE, 5)).toEqual(initialParameters(SHAPE, 5));
   expect(initialParameters(SHAPE, 5)).not.toEqual(initialParameters(SHAPE, 6));
@@ -70,7 +103,7 @@ test('the parameters of one shape are refused for another', () => {
   expect(() => checkParameters({ ...SHAPE, hiddenLayers: [64] }, parameters)).toThrow('names and the order');
 });
 
-test('a shape without hidden layers or with a size of zero is refused', () => {
-  expect(() => parameterShapes({ ...SHAPE, hiddenLayers: [] })).toThrow('at least one hidden layer');
+test('a shape without any part or with a size of zero is refused', () => {
+  expect(() => parameterShapes({ ...SHAPE, hiddenLayers: [] })).toThrow('at least one part');
   expect(() => parameterShapes({ ...SHAPE, users: 0 })).toThrow('positive integers, not 0');
 });

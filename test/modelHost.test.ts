@@ -1,9 +1,8 @@
+import { allMovies, moviesAt } from '#src/engines/bitmap.js';
 import { openModelHost } from '#src/scoring/modelHost.js';
 import { createModelHosts } from '#src/scoring/modelHosts.js';
 import { findActiveModel } from '#src/store/models.js';
 import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
-
-const ROW = Int32Array.of(0);
 
 let store: TestStore;
 let modelId: number;
@@ -15,34 +14,72 @@ beforeAll(async () => {
 });
 afterAll(() => store.drop());
 
-test('a model in a thread gives the same score for a pair alone and among all movies', async () => {
-  const host = await openModelHost({ databaseUrl: store.url, modelId });
+test('a model in a thread gives the same score for a pair alone and among the best movies', async () => {
+  const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
   const [one] = await host.predict(Int32Array.of(3), Int32Array.of(5));
-  const all = await host.scoreMovies(Int32Array.of(2, 3));
+  const { counts, movieIndices, scores } = await host.topMovies({
+    userIndices: Int32Array.of(2, 3),
+    n: 80,
+    offset: 0,
+    allowed: Uint32Array.of(...allMovies(80), ...allMovies(80)),
+    afterScores: Float32Array.of(Infinity, Infinity),
+    afterIndices: Int32Array.of(-1, -1),
+  });
   await host.close();
-  expect(all.length).toBe(160);
-  expect(all[80 + 5]).toBeCloseTo(one, 5);
+  expect(counts).toEqual(Int32Array.of(80, 80));
+  expect(scores[80 + movieIndices.subarray(80).indexOf(5)]).toBeCloseTo(one, 5);
+});
+
+test('a host says which movies its model has seen', async () => {
+  const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
+  await host.close();
+  const seen = [...host.movieRatingCounts.keys()].filter((index) => host.movieRatingCounts[index] > 0);
+  expect(host.knownMovies).toEqual(moviesAt(80, seen));
+  expect(host.unknownMovieIndices.length).toBe(80 - seen.length);
+});
+
+test('the arrays of a question are handed over, not copied', async () => {
+  const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
+  const userIndices = Int32Array.of(3);
+  await host.predict(userIndices, Int32Array.of(5));
+  await host.close();
+  expect(userIndices.length).toBe(0);
+});
+
+test('an assertion that fails in the thread fails the question alone', async () => {
+  const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
+  const wrong = host.predict(Int32Array.of(120), Int32Array.of(0));
+  const right = host.predict(Int32Array.of(119), Int32Array.of(0));
+  await expect(wrong).rejects.toThrow('user index 120 is outside 0…119');
+  expect((await right).length).toBe(1);
+  await host.close();
 });
 
 test('a question to a thread that has ended fails instead of waiting for ever', async () => {
-  const host = await openModelHost({ databaseUrl: store.url, modelId });
-  const inHand = host.predict(ROW, ROW);
+  const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
+  const inHand = host.predict(Int32Array.of(0), Int32Array.of(0));
   await host.close();
   await expect(inHand).rejects.toThrow('the scoring thread has ended');
-  await expect(host.predict(ROW, ROW)).rejects.toThrow('the scoring thread has ended');
+  await expect(host.predict(Int32Array.of(0), Int32Array.of(0))).rejects.toThrow(
+    'the scoring thread has ended',
+  );
 });
 
 test('a model whose thread has died is opened anew', async () => {
-  const hosts = createModelHosts(store.url);
+  const hosts = createModelHosts(store.url, { threads: 1 });
   await hosts.use(modelId, (host) => host.close());
-  const outputs = await hosts.use(modelId, (host) => host.predict(ROW, ROW));
+  const outputs = await hosts.use(modelId, (host) => host.predict(Int32Array.of(0), Int32Array.of(0)));
   await hosts.close();
   expect(outputs.length).toBe(1);
 });
 
 test('a model that does not exist is an error each time it is asked for', async () => {
-  const hosts = createModelHosts(store.url);
-  await expect(hosts.use(999, (host) => host.predict(ROW, ROW))).rejects.toThrow('no model 999');
-  await expect(hosts.use(999, (host) => host.predict(ROW, ROW))).rejects.toThrow('no model 999');
+  const hosts = createModelHosts(store.url, { threads: 1 });
+  await expect(hosts.use(999, (host) => host.predict(Int32Array.of(0), Int32Array.of(0)))).rejects.toThrow(
+    'no model 999',
+  );
+  await expect(hosts.use(999, (host) => host.predict(Int32Array.of(0), Int32Array.of(0)))).rejects.toThrow(
+    'no model 999',
+  );
   await hosts.close();
 });

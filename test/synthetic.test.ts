@@ -1,10 +1,13 @@
 // The made-up data set: the same files for the same seed, whole or not at all, and no file of the user's overwritten unasked.
 
 import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { plantTastes } from '#src/loading/plantedTastes.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
+import { clipToScale } from '#src/store/scale.js';
 import { aFolder } from './support/folder.js';
 
 const SMALL = { users: 20, movies: 30, ratings: 200, seed: 1 };
@@ -15,7 +18,11 @@ test('a synthetic set is ratings.csv with the ratings asked for, and movies.csv,
   const folder = join(aFolder(), 'new');
   const steps: number[] = [];
   const written = await writeSyntheticSet(folder, LARGE, { onProgress: (ratings) => steps.push(ratings) });
-  expect(written).toEqual({ ratings: 40_000, noise: expect.closeTo(0.617, 3) });
+  expect(written).toEqual({
+    ratings: 40_000,
+    noise: expect.closeTo(0.617, 3),
+    plantedRmse: expect.closeTo(0.6, 1),
+  });
   expect(readdirSync(folder).sort()).toEqual(['movies.csv', 'ratings.csv']);
   expect(linesOf(folder, 'ratings.csv')).toHaveLength(40_001);
   expect(linesOf(folder, 'ratings.csv')[0]).toBe('userId,movieId,rating,timestamp');
@@ -29,6 +36,32 @@ test('the same seed gives the same files, and an older set in the folder is repl
   await writeSyntheticSet(other, SMALL);
   expect(linesOf(other, 'ratings.csv')).toEqual(linesOf(one, 'ratings.csv'));
   expect(linesOf(other, 'movies.csv')).toEqual(linesOf(one, 'movies.csv'));
+});
+
+test('the planted RMSE is that of the planted expectations, clipped, against the ratings in the file', async () => {
+  const folder = aFolder();
+  const { plantedRmse } = await writeSyntheticSet(folder, SMALL);
+  const tastes = plantTastes(SMALL.movies, SMALL.seed);
+  const squares = linesOf(folder, 'ratings.csv')
+    .slice(1)
+    .map((line) => line.split(',').map(Number))
+    .map(([user, movie, rating]) => {
+      tastes.turnTo(user);
+      return (clipToScale(tastes.expected(movie)) - rating) ** 2;
+    });
+  expect(squares).toHaveLength(200);
+  expect(plantedRmse ** 2).toBeCloseTo(squares.reduce((sum, square) => sum + square) / 200, 12);
+});
+
+test('a seed gives the files that it gave in earlier versions', async () => {
+  const folder = aFolder();
+  await writeSyntheticSet(folder, SMALL);
+  const digest = (file: string) =>
+    createHash('sha256')
+      .update(readFileSync(join(folder, file)))
+      .digest('hex');
+  expect(digest('ratings.csv')).toBe('05e21c80d982237d79680ce8cf9f27285f32cd0747c2f8612762815799062696');
+  expect(digest('movies.csv')).toBe('762bf0e2fbecedd843824dc0f6c1e37aa26a19f677a0520792bcd91cb8197fa6');
 });
 
 test('whoever reads the folder while a set is written finds the older one, whole', async () => {
@@ -90,6 +123,7 @@ test('synth does not overwrite ratings unless told to', async () => {
   expect(JSON.parse(forced.stdout.trim().split('\n').at(-1)!)).toEqual({
     ...{ event: 'written', out: folder, users: 1000, movies: 500, ratings: 9000, seed: 1 },
     noise: expect.any(Number),
+    plantedRmse: expect.any(Number),
   });
   expect(linesOf(folder, 'ratings.csv')).toHaveLength(9001);
 });

@@ -19,6 +19,7 @@ test('a run leaves its record, epochs, evaluation, baselines, test predictions a
   expect(run).toMatchObject({
     status: 'SUCCEEDED',
     engine: 'tfjs:wasm',
+    threads: 1,
     snapshotRatings: 3000,
     errorCode: null,
     codeVersion: 'test',
@@ -119,10 +120,37 @@ test('paper-deep trains three hidden layers', async () => {
   expect(model.shape).toMatchObject({ hiddenLayers: [1024, 400, 400] });
 });
 
+test('mf trains a model without hidden layers, which is stored with its parts', async () => {
+  const hyperparameters = resolveHyperparameters('mf', { epochs: 2, embeddingWidth: 8 });
+  const runId = await train(store, aRunRequest({ preset: 'mf', hyperparameters }));
+  const [model] = await listModels(store, 1, null);
+  expect(model.runId).toBe(runId);
+  const { shape, parameters } = await loadModel(store, model.id);
+  expect(shape).toMatchObject({ embeddingWidth: 8, hiddenLayers: [], biases: true, dotProduct: true });
+  expect(parameters.map(({ name }) => name)).toEqual([
+    'user_embeddings',
+    'movie_embeddings',
+    'user_biases',
+    'movie_biases',
+    'output_biases',
+  ]);
+});
+
+test('a run recorded by an earlier version, with fewer hyperparameters, trains as it would have then', async () => {
+  const run = await createRun(store, aRunRequest(), 'RUNNING');
+  const { embeddingWidth, hiddenLayers, learningRate, momentum, batchSize, epochs } =
+    aRunRequest().hyperparameters;
+  const former = { embeddingWidth, hiddenLayers, learningRate, momentum, batchSize, epochs };
+  await store.prisma.trainingRun.update({ where: { id: run.id }, data: { hyperparameters: former } });
+  await runInThread(store, run, { threads: 2 });
+  const [[before], [now]] = await findEpochs(store, [run.id, await train(store)]);
+  expect(before.trainLoss).toBe(now.trainLoss);
+});
+
 test('progress is told from reading to success', async () => {
   const run = await createRun(store, aRunRequest(), 'RUNNING');
   const events: TrainingEvent['event'][] = [];
-  await runInThread(store, run, { onEvent: ({ event }) => events.push(event) });
+  await runInThread(store, run, { threads: 2, onEvent: ({ event }) => events.push(event) });
   expect(events.filter((event) => event !== 'progress' && event !== 'reading')).toEqual([
     'started',
     'epoch',
@@ -150,7 +178,7 @@ test('a cancelled run ends CANCELLED, quickly, and leaves no model', async () =>
   const run = await createRun(store, aRunRequest({ hyperparameters }), 'RUNNING');
   const cancel = new AbortController();
   const outcome = await runInThread(store, run, {
-    signal: cancel.signal,
+    ...{ threads: 2, signal: cancel.signal },
     onEvent: ({ event }) => event === 'epoch' && cancel.abort(),
   });
   expect(outcome).toMatchObject({ status: 'CANCELLED', error: { code: 'RUN_CANCELLED' } });
@@ -161,13 +189,13 @@ test('a cancelled run ends CANCELLED, quickly, and leaves no model', async () =>
 test('a loss that explodes ends the run FAILED with advice', async () => {
   const hyperparameters = resolveHyperparameters('paper', { learningRate: 10, momentum: 0.99, epochs: 50 });
   const run = await createRun(store, aRunRequest({ hyperparameters }), 'RUNNING');
-  await runInThread(store, run);
+  await runInThread(store, run, { threads: 2 });
   expect(await getRun(store, run.id)).toMatchObject({ status: 'FAILED', errorCode: 'RUN_DIVERGED' });
 });
 
 test('a run on an engine that is not here ends FAILED and says why', async () => {
   const run = await createRun(store, aRunRequest({ engine: 'tfjs:node-gpu' }), 'RUNNING');
-  await runInThread(store, run);
+  await runInThread(store, run, { threads: 2 });
   expect(await getRun(store, run.id)).toMatchObject({ status: 'FAILED', errorCode: 'ENGINE_UNAVAILABLE' });
 });
 

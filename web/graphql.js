@@ -40,7 +40,10 @@ export function refusals(payload) {
 
 const RUN_FIELDS = `
   id status preset engine device seed queuedAt startedAt finishedAt trainRatings testRatings
-  hyperparameters { embeddingWidth hiddenLayers learningRate momentum batchSize epochs }
+  hyperparameters {
+    embeddingWidth hiddenLayers biases dotProduct optimizer learningRate learningRateDecay momentum
+    l2Embeddings l2Biases l2Weights batchSize epochs
+  }
   progress { epoch epochs step steps trainLoss samplesPerSecond etaSeconds }
   error { code message hint }
   evaluation { testRatings rmse }

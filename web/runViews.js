@@ -57,7 +57,7 @@ function progressView({ progress }) {
 }
 
 export function runView(run, width) {
-  const { learningRate, momentum, batchSize, embeddingWidth, hiddenLayers, epochs } = run.hyperparameters;
+  const { epochs } = run.hyperparameters;
   return [
     el('h3', {}, `Run of ${when(run.queuedAt)}`),
     problemList(run.error ? [run.error] : []),
@@ -71,11 +71,36 @@ export function runView(run, width) {
         'Ratings',
         run.trainRatings && `${count(run.trainRatings)} to train on, ${count(run.testRatings)} held out`,
       ],
-      ['Network', `embeddings of ${embeddingWidth}, hidden layers ${hiddenLayers.join(', ')}`],
-      ['Optimizer', `learning rate ${learningRate}, momentum ${momentum}, batches of ${count(batchSize)}`],
+      ['Model', modelText(run.hyperparameters)],
+      ['Optimizer', optimizerText(run.hyperparameters)],
       ['Seed', String(run.seed)],
     ]),
   ];
+}
+
+function modelText({ embeddingWidth, hiddenLayers, biases, dotProduct }) {
+  const parts = [
+    (hiddenLayers.length > 0 || dotProduct) && `embeddings of ${embeddingWidth}`,
+    hiddenLayers.length > 0 && `hidden layers ${hiddenLayers.join(', ')}`,
+    biases && 'biases of users and movies',
+    dotProduct && 'dot product',
+  ];
+  return parts.filter(Boolean).join(', ');
+}
+
+function optimizerText(hyperparameters) {
+  const { optimizer, learningRate, learningRateDecay, momentum, batchSize } = hyperparameters;
+  const { l2Embeddings, l2Biases, l2Weights } = hyperparameters;
+  const parts = [
+    `${optimizer}, learning rate ${learningRate}`,
+    learningRateDecay < 1 && `times ${learningRateDecay} each epoch`,
+    optimizer === 'SGD' && `momentum ${momentum}`,
+    `batches of ${count(batchSize)}`,
+    l2Embeddings > 0 && `L2 of embeddings ${l2Embeddings}`,
+    l2Biases > 0 && `L2 of biases ${l2Biases}`,
+    l2Weights > 0 && `L2 of weights ${l2Weights}`,
+  ];
+  return parts.filter(Boolean).join(', ');
 }
 
 function lossesView(epochs, epochCount, width) {

@@ -1,6 +1,7 @@
 // What resolvers get: the services of the process, and for each request its own loaders and its own view of the
 // active model, so that one answer never mixes two models.
 
+import type { EngineSettings } from '../engines/engine.js';
 import { AppError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Recommender } from '../scoring/recommender.js';
@@ -15,6 +16,7 @@ export interface Services {
   recommender: Recommender;
   queue: TrainingQueue;
   log: Logger;
+  engineSettings: EngineSettings;
   /** Recorded with the runs that are started here. */
   codeVersion: string;
 }

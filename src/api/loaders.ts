@@ -2,13 +2,9 @@
 // for all its parents, not one for each.
 
 import DataLoader from 'dataloader';
-import type {
-  RecommendationRequest,
-  Recommender,
-  ScoredPair,
-  Subject,
-  Suggestion,
-} from '../scoring/recommender.js';
+import type { ScoredPair, Subject } from '../scoring/predict.js';
+import type { RecommendationRequest, Suggestion } from '../scoring/recommend.js';
+import type { Recommender } from '../scoring/recommender.js';
 import {
   findConfusions,
   findEpochs,

@@ -1,8 +1,8 @@
 // From a user and a model to predicted ratings and recommendations, through the request's loaders.
 // Apart from the resolvers because several of them ask the same.
 
-import type { Suggestion } from '../scoring/recommender.js';
-import type { Place } from '../scoring/topN.js';
+import type { Place } from '../engines/places.js';
+import type { Suggestion } from '../scoring/recommend.js';
 import type { Model } from '../store/prisma/client.js';
 import type { UserRow } from '../store/users.js';
 import { checkUserId } from './checks.js';

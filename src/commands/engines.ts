@@ -11,7 +11,7 @@ export function addEngines(program: Command, io: Io): void {
     .option('--json', 'one line of JSON per engine')
     .action(async (options: { json?: boolean }) => {
       const output = io.output(options);
-      for (const engine of await listEngines()) {
+      for (const engine of await listEngines(io.config)) {
         const text = engine.available ? `available    ${engine.device}` : `unavailable  ${engine.reason}`;
         output.event({ event: 'engine', ...engine }, `${engine.name.padEnd(16)} ${text}`);
       }

@@ -16,7 +16,7 @@ export function decimalNumber(text: string): number {
   throw new InvalidArgumentError('Expected a number.');
 }
 
-/** "1024,400,400" → [1024, 400, 400] */
+/** "1024,400,400" → [1024, 400, 400]; "none" → [] */
 export function wholeNumbers(text: string): number[] {
-  return text.split(',').map(wholeNumber(1, 2 ** 31 - 1));
+  return text === 'none' ? [] : text.split(',').map(wholeNumber(1, 2 ** 31 - 1));
 }

@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { type Config, ENVIRONMENT } from '../config.js';
+import { addBench } from './bench.js';
 import { addEngines } from './engines.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
@@ -36,6 +37,7 @@ export function createProgram(config: Config, version: string): Command {
     addServe,
     addSynth,
     addEngines,
+    addBench,
   ]) {
     add(program, io);
   }

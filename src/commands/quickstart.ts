@@ -3,10 +3,11 @@
 
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { EngineSettings } from '../engines/engine.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
 import { createRecommender } from '../scoring/recommender.js';
 import { findEvaluations } from '../store/evaluations.js';
-import { DEFAULT_PRESET, PRESETS } from '../store/hyperparameters.js';
+import { DEFAULT_PRESET, PRESETS, storedHyperparameters } from '../store/hyperparameters.js';
 import { findActiveModel } from '../store/models.js';
 import { moviesByIndex } from '../store/movies.js';
 import type { Model } from '../store/prisma/client.js';
@@ -63,8 +64,8 @@ export function addQuickstart(program: Command, io: Io): void {
       await withStore(io.config, async (session) => {
         const { store, signal } = session;
         const changed = await importOnce(io, store, options, output, signal);
-        const model = await trainOnce(store, request, changed, output, signal);
-        await showRecommendations(store, model, output);
+        const model = await trainOnce(io, store, request, changed, output, signal);
+        await showRecommendations(store, model, io.config, output);
         if (!options.exit)
           await serve(session, io, { host: io.config.host, port: options.port, worker: true }, output);
       });
@@ -93,6 +94,7 @@ async function importOnce(
 }
 
 async function trainOnce(
+  { config }: Io,
   store: Store,
   request: RunRequest,
   changed: boolean,
@@ -114,7 +116,7 @@ async function trainOnce(
     }
     return active;
   }
-  await runTraining(store, request, output, signal);
+  await runTraining(store, request, config, output, signal);
   return (await findActiveModel(store))!;
 }
 
@@ -123,7 +125,7 @@ async function isTrainedAs(store: Store, model: Model, request: RunRequest): Pro
   const isSame = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
   const now = await store.prisma.rating.aggregate({ _count: true, _max: { ratedAt: true } });
   return (
-    isSame(run.hyperparameters, request.hyperparameters) &&
+    isSame(storedHyperparameters(run.hyperparameters), request.hyperparameters) &&
     isSame(run.split, request.split) &&
     run.seed === request.seed &&
     run.snapshotRatings === now._count &&
@@ -137,9 +139,14 @@ function sorted(value: unknown): [string, unknown][] {
   return Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-async function showRecommendations(store: Store, model: Model, output: Output): Promise<void> {
+async function showRecommendations(
+  store: Store,
+  model: Model,
+  settings: EngineSettings,
+  output: Output,
+): Promise<void> {
   const [user] = await pageOfUsers(store, 'USER_ID', 1, null);
-  const recommender = createRecommender(store);
+  const recommender = createRecommender(store, settings);
   try {
     const request = {
       user,

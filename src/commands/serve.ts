@@ -40,11 +40,12 @@ export async function serve(
 ): Promise<void> {
   const log = createLogger(io.config);
   const queue = await openQueue(store, log);
-  const recommender = createRecommender(store);
+  const recommender = createRecommender(store, io.config);
   try {
-    const services = { store, recommender, queue, log, codeVersion: io.version };
+    const engineSettings = { threads: io.config.threads };
+    const services = { store, recommender, queue, log, engineSettings, codeVersion: io.version };
     const server = await startServer(services, options);
-    const worker = options.worker ? await startWorker(store, queue, log) : null;
+    const worker = options.worker ? await startWorker(store, queue, log, io.config) : null;
     const { url } = server;
     output.event(
       { event: 'serving', url },

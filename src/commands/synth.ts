@@ -40,7 +40,7 @@ export function addSynth(program: Command, io: Io): void {
       );
       output.event(
         { event: 'written', out, ...sizes, ...written },
-        `${written.ratings.toLocaleString('en-US')} ratings written to ${out}; a perfect model would reach RMSE ${written.noise.toFixed(3)}`,
+        `${written.ratings.toLocaleString('en-US')} ratings written to ${out}; a perfect model would reach RMSE ${written.plantedRmse.toFixed(3)}`,
       );
     });
 }

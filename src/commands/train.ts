@@ -1,15 +1,16 @@
 // marquee train: a training run in the foreground, with progress; Ctrl-C cancels it.
 
 import { type Command, Option } from 'commander';
-import { checkEngineName } from '../engines/open.js';
+import type { EngineSettings } from '../engines/engine.js';
+import { checkEngine } from '../engines/open.js';
 import {
   DEFAULT_PRESET,
   DEFAULT_SEED,
   DEFAULT_SPLIT,
-  HYPERPARAMETER_RANGES,
+  type Domain,
+  HYPERPARAMETER_DOMAINS,
   type Hyperparameters,
   PRESETS,
-  type Range,
 } from '../store/hyperparameters.js';
 import { type RunRequest, resolveRunRequest } from '../store/runRequest.js';
 import { createRun } from '../store/runs.js';
@@ -59,30 +60,51 @@ export function addTrain(program: Command, io: Io): void {
       wholeNumber(0, 2 ** 31 - 1),
     )
     .option('--no-promote', 'keep the model that is active now');
-  for (const [name, range] of Object.entries(HYPERPARAMETER_RANGES)) {
-    const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    command.option(`--${flag} <n>`, `${range.meaning}, ${range.min} to ${range.max}`, parserOf(name, range));
-  }
+  for (const [name, domain] of Object.entries(HYPERPARAMETER_DOMAINS))
+    addHyperparameter(command, name, domain);
   command.option('--json', 'one line of JSON per event').action(async (options: TrainOptions) => {
     const request = toRequest(options, io.version);
     await withStore(io.config, ({ store, signal }) =>
-      runTraining(store, request, io.output(options), signal),
+      runTraining(store, request, io.config, io.output(options), signal),
     );
   });
 }
 
-function parserOf(name: string, { min, max, whole }: Range): (text: string) => number | number[] {
-  if (name === 'hiddenLayers') return wholeNumbers;
-  return whole ? wholeNumber(min, max) : decimalNumber;
+function addHyperparameter(command: Command, name: string, domain: Domain): void {
+  const flag = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  const { kind, meaning } = domain;
+  switch (kind) {
+    case 'widths':
+      command.option(
+        `--${flag} <n,…>`,
+        `${meaning}, each ${domain.min} to ${domain.max}, or none`,
+        wholeNumbers,
+      );
+      return;
+    case 'number': {
+      const { min, max } = domain;
+      const parse = domain.whole ? wholeNumber(min, max) : decimalNumber;
+      command.option(`--${flag} <n>`, `${meaning}, ${min} to ${max}`, parse);
+      return;
+    }
+    case 'flag':
+      command.option(`--${flag}`, meaning).option(`--no-${flag}`, `without ${meaning}`);
+      return;
+    case 'choice':
+      command.addOption(new Option(`--${flag} <name>`, meaning).choices(domain.values));
+      return;
+    default:
+      domain satisfies never;
+  }
 }
 
-/** @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID, ENGINE_UNKNOWN */
+/** @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID, ENGINE_UNKNOWN, ENGINE_UNSUPPORTED */
 export function toRequest(options: TrainOptions, codeVersion: string): RunRequest {
-  const names = Object.keys(HYPERPARAMETER_RANGES) as (keyof Hyperparameters)[];
+  const names = Object.keys(HYPERPARAMETER_DOMAINS) as (keyof Hyperparameters)[];
   const hyperparameters = Object.fromEntries(names.map((name) => [name, options[name]]));
   const split = { testFraction: options.testFraction, seed: options.splitSeed };
   const request = resolveRunRequest({ ...options, hyperparameters, split }, codeVersion);
-  checkEngineName(request.engine);
+  checkEngine(request.engine, request.hyperparameters);
   return request;
 }
 
@@ -90,6 +112,7 @@ export function toRequest(options: TrainOptions, codeVersion: string): RunReques
 export async function runTraining(
   store: Store,
   request: RunRequest,
+  { threads }: EngineSettings,
   output: Output,
   signal: AbortSignal,
 ): Promise<void> {
@@ -98,7 +121,10 @@ export async function runTraining(
     { event: 'run', runId: run.id, preset: run.preset },
     `training run ${run.id}, preset ${run.preset}`,
   );
-  const outcome = await runInThread(store, run, { signal, onEvent: (event) => report(event, output) });
+  const outcome = await runInThread(store, run, {
+    ...{ threads, signal },
+    onEvent: (event) => report(event, output),
+  });
   if (outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
 }
 

@@ -18,7 +18,7 @@ export function addWork(program: Command, io: Io): void {
         const log = createLogger(io.config);
         const queue = await openQueue(store, log);
         try {
-          const worker = await startWorker(store, queue, log);
+          const worker = await startWorker(store, queue, log, io.config);
           output.event({ event: 'working' }, 'waiting for training runs (Ctrl-C stops)');
           await untilAborted(signal);
           await worker.close();

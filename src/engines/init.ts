@@ -8,7 +8,7 @@ import { type ParameterShape, parameterShapes, sizeOf } from './shape.js';
 /** Keras: Embedding uses RandomUniform(−0.05, 0.05). */
 const EMBEDDING_LIMIT = 0.05;
 
-/** Embeddings uniform ±0.05, weights of dense layers Glorot uniform, biases 0. */
+/** Embeddings uniform ±0.05, weights of dense layers Glorot uniform, biases of layers, users and movies 0. */
 export function initialParameters(shape: ModelShape, seed: number): Parameters {
   return parameterShapes(shape).map((parameter, index) => ({
     ...parameter,

@@ -1,58 +1,111 @@
-// The engines there are, and the choice of one. The only importer of implementations.
-// Refuses to replace an engine that was asked for by name with another.
+// The engines there are, and the choice of one: by name, or the fastest that is there and has the model.
+// The only importer of implementations. Refuses to replace an engine that was asked for by name with another.
 
 import { AppError } from '../errors.js';
-import type { Engine, EngineDoor, EngineProbe } from './engine.js';
+import type { Engine, EngineDoor, EngineProbe, EngineSettings, ModelShape } from './engine.js';
+import { nativeDoor } from './native.js';
 import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
+import { wasmDoor } from './wasm.js';
+
+// Not offered to users: what benches verify an engine against, and what they compare it with.
+export { type Hardware, measureHardware } from './native.js';
+export { referenceDoor } from './reference.js';
+export { tfjsWasmStockDoor } from './tfjs.js';
 
 /** Fastest first: the order in which `auto` tries them. */
-export const ENGINE_DOORS: readonly EngineDoor[] = [tfjsNodeGpuDoor, tfjsNodeDoor, tfjsWasmDoor, tfjsCpuDoor];
+export const ENGINE_DOORS: readonly EngineDoor[] = [
+  nativeDoor,
+  wasmDoor,
+  tfjsNodeGpuDoor,
+  tfjsNodeDoor,
+  tfjsWasmDoor,
+  tfjsCpuDoor,
+];
 
-/** Takes the fastest engine that is there. */
+/** Takes the fastest engine that is there and has the model. */
 export const AUTO_ENGINE = 'auto';
 
+/** What of a model decides whether an engine has it. */
+type Sizes = Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'>;
+
+export interface EngineNeeds extends EngineSettings {
+  /** Of the model that it is for; absent: any. */
+  shape?: Sizes;
+}
+
 /** Every engine with its device, or the reason why it cannot run here; fastest first. */
-export async function listEngines(doors = ENGINE_DOORS): Promise<EngineProbe[]> {
+export async function listEngines(settings: EngineSettings, doors = ENGINE_DOORS): Promise<EngineProbe[]> {
   const probes: EngineProbe[] = [];
   // One after another: backends share a process-wide variable.
-  for (const door of doors) probes.push(await door.probe());
+  for (const door of doors) probes.push(await door.probe(settings));
   return probes;
 }
 
 /**
- * Opens an engine by name, or the fastest there is for "auto".
- * @throws ENGINE_UNKNOWN, ENGINE_UNAVAILABLE.
+ * Opens an engine by name, or for "auto" the fastest there is that has the model.
+ * @throws ENGINE_UNKNOWN, ENGINE_UNSUPPORTED, ENGINE_UNAVAILABLE.
  */
-export async function openEngine(name: string, doors = ENGINE_DOORS): Promise<Engine> {
-  return (await chooseDoor(name, doors)).open();
+export async function openEngine(name: string, needs: EngineNeeds, doors = ENGINE_DOORS): Promise<Engine> {
+  return (await chooseDoor(name, needs, doors)).open({ threads: needs.threads });
 }
 
 /**
- * The name of the engine that `openEngine(name)` would open.
- * @throws ENGINE_UNKNOWN, ENGINE_UNAVAILABLE.
+ * The name of the engine that `openEngine` would open.
+ * @throws ENGINE_UNKNOWN, ENGINE_UNSUPPORTED, ENGINE_UNAVAILABLE.
  */
-export async function resolveEngineName(name: string, doors = ENGINE_DOORS): Promise<string> {
-  return (await chooseDoor(name, doors)).name;
+export async function resolveEngineName(
+  name: string,
+  needs: EngineNeeds,
+  doors = ENGINE_DOORS,
+): Promise<string> {
+  return (await chooseDoor(name, needs, doors)).name;
 }
 
-/** Asserts, without trying it, that there is an engine of this name, or that it is "auto". @throws ENGINE_UNKNOWN. */
-export function checkEngineName(name: string, doors = ENGINE_DOORS): void {
-  if (name === AUTO_ENGINE || doors.some((door) => door.name === name)) return;
-  const names = [AUTO_ENGINE, ...doors.map((door) => door.name)].join(', ');
-  throw new AppError('ENGINE_UNKNOWN', `there is no engine "${name}"; the engines are ${names}`, {
+/**
+ * Asserts, without trying it, that there is an engine of this name, or any for "auto", and that it has such models.
+ * @throws ENGINE_UNKNOWN, ENGINE_UNSUPPORTED.
+ */
+export function checkEngine(name: string, shape: Sizes | undefined, doors = ENGINE_DOORS): void {
+  const asked = doors.filter((door) => name === AUTO_ENGINE || name === door.name);
+  if (asked.length === 0) {
+    const names = [AUTO_ENGINE, ...doors.map((door) => door.name)].join(', ');
+    throw new AppError('ENGINE_UNKNOWN', `there is no engine "${name}"; the engines are ${names}`, {
+      argumentPath: ['engine'],
+    });
+  }
+  const refusals = asked.map((door) => refusalOf(door, shape));
+  if (refusals.includes(null)) return;
+  const others = doors.filter((door) => refusalOf(door, shape) === null).map((door) => door.name);
+  throw new AppError('ENGINE_UNSUPPORTED', `${refusals.join('; ')}; ${whoHas(others)}`, {
     argumentPath: ['engine'],
   });
 }
 
-async function chooseDoor(name: string, doors: readonly EngineDoor[]): Promise<EngineDoor> {
-  checkEngineName(name, doors);
+function whoHas(names: readonly string[]): string {
+  if (names.length === 0) return 'no engine has';
+  return `${names.join(', ')} ${names.length === 1 ? 'has' : 'have'}`;
+}
+
+async function chooseDoor(
+  name: string,
+  { shape, ...settings }: EngineNeeds,
+  doors: readonly EngineDoor[],
+): Promise<EngineDoor> {
+  checkEngine(name, shape, doors);
   const reasons: string[] = [];
   for (const door of doors) {
     if (name !== AUTO_ENGINE && name !== door.name) continue;
-    const probe = await door.probe();
-    if (probe.available) return door;
-    reasons.push(`engine ${door.name} cannot run here: ${probe.reason}`);
+    const refusal = refusalOf(door, shape);
+    const probe = refusal === null ? await door.probe(settings) : null;
+    if (probe?.available) return door;
+    reasons.push(refusal ?? `engine ${door.name} cannot run here: ${probe!.reason}`);
   }
   throw new AppError('ENGINE_UNAVAILABLE', reasons.join('; '));
+}
+
+/** As a sentence; a door's own words go on after "has": "no models with 3 hidden layers". */
+function refusalOf(door: EngineDoor, shape: Sizes | undefined): string | null {
+  const refusal = shape ? door.refusalOf(shape) : null;
+  return refusal && `engine ${door.name} has ${refusal}`;
 }

@@ -10,10 +10,13 @@ import { openTfjsScorer } from './tfjsScorer.js';
 import { openTfjsTrainer } from './tfjsTrainer.js';
 
 export const tfjsCpuDoor = tfjsDoor('tfjs:cpu', loadCpu);
-export const tfjsWasmDoor = tfjsDoor('tfjs:wasm', loadWasm);
+export const tfjsWasmDoor = tfjsDoor('tfjs:wasm', () => loadWasm(true));
+/** TensorFlow.js as published, for benches to compare with; in a thread of its own, since kernels cannot be taken back. */
+export const tfjsWasmStockDoor = tfjsDoor('tfjs:wasm-stock', () => loadWasm(false));
 
 interface LoadedTfjs extends Tfjs {
   device: string;
+  threads: number;
 }
 
 /** A door to what `load` gives; its error is the reason why the engine cannot run. `load` is called again for each try. */
@@ -26,13 +29,15 @@ export function tfjsDoor(name: string, load: () => Promise<LoadedTfjs>): EngineD
         (error): EngineProbe => ({ name, available: false, device: null, reason: firstLine(error) }),
       ),
     open: async () => tfjsEngine(name, await load()),
+    refusalOf: () => null,
   };
 }
 
-function tfjsEngine(name: string, { device, ...tfjs }: LoadedTfjs): Engine {
+function tfjsEngine(name: string, { device, threads, ...tfjs }: LoadedTfjs): Engine {
   return {
     name,
     device,
+    threads,
     openTrainer: (options) => openTfjsTrainer(tfjs, options),
     openScorer: (shape, parameters) => openTfjsScorer(tfjs, shape, parameters),
   };
@@ -41,14 +46,16 @@ function tfjsEngine(name: string, { device, ...tfjs }: LoadedTfjs): Engine {
 async function loadCpu(): Promise<LoadedTfjs> {
   const libraries = await loadLibraries();
   await import('@tensorflow/tfjs-backend-cpu');
+  registerKernels(libraries.core, 'cpu');
   return startBackend({ ...libraries, backend: 'cpu' }, async () => 'CPU, 1 thread, JavaScript');
 }
 
-async function loadWasm(): Promise<LoadedTfjs> {
+async function loadWasm(tuned: boolean): Promise<LoadedTfjs> {
   const libraries = await loadLibraries();
   const { setWasmPaths } = await import('@tensorflow/tfjs-backend-wasm');
   const entry = createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm');
   setWasmPaths(join(dirname(entry), '/'));
+  registerKernels(libraries.core, 'wasm', { tuned });
   return startBackend({ ...libraries, backend: 'wasm' }, async () => {
     const hasSimd = await libraries.core.env().getAsync('WASM_HAS_SIMD_SUPPORT');
     return `CPU, 1 thread, WebAssembly${hasSimd ? ' SIMD' : ''}`;
@@ -63,10 +70,9 @@ async function loadLibraries(): Promise<Pick<Tfjs, 'core' | 'layers'>> {
 }
 
 async function startBackend(tfjs: Tfjs, describe: () => Promise<string>): Promise<LoadedTfjs> {
-  registerKernels(tfjs.core, tfjs.backend);
   const device = await onBackend(tfjs, describe);
   removeEmscriptenListeners();
-  return { ...tfjs, device };
+  return { ...tfjs, device, threads: 1 };
 }
 
 /**

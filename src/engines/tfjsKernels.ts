@@ -47,14 +47,17 @@ const STORAGES: Record<string, (backend: object, core: Tfjs['core']) => Storage>
 
 const ours = new WeakSet<KernelFunc>();
 
-/** Registers our kernels for the backend "cpu" or "wasm", in place of what is there. */
-export function registerKernels(core: Tfjs['core'], backendName: string): void {
+/**
+ * Registers our kernels for the backend "cpu" or "wasm", in place of what is there; not tuned: only what the backend cannot
+ * do without. A registry is the process's, or a worker thread's: it cannot hold both.
+ */
+export function registerKernels(core: Tfjs['core'], backendName: string, { tuned = true } = {}): void {
   replaceKernel(core, backendName, core.UnsortedSegmentSum, () => ({ inputs, attrs, backend }) => {
     const { x, segmentIds } = inputs as { x: TensorInfo; segmentIds: TensorInfo };
     const { numSegments } = attrs as { numSegments: number };
     return segmentSum(STORAGES[backendName](backend, core), x, segmentIds, numSegments);
   });
-  if (backendName !== 'wasm') return;
+  if (backendName !== 'wasm' || !tuned) return;
   replaceKernel(core, backendName, core.BatchMatMul, (stock) => productWithoutTranspose(core, stock));
   replaceKernel(core, backendName, core.Sum, sumDown);
 }

@@ -2,6 +2,7 @@
 // They are optional peers: their install script downloads libtensorflow 2.9.1, and they work on Node ≤ 22 only.
 // What of them has been run is in docs/engines.md: only the doors, with a stand-in.
 
+import { availableParallelism } from 'node:os';
 import type { EngineDoor } from './engine.js';
 import { tfjsDoor } from './tfjs.js';
 import { onBackend, type Tfjs } from './tfjsBackend.js';
@@ -51,7 +52,9 @@ export function nodeDoor(wanted: NodePackage, surroundings: Partial<Surroundings
   const { importPackage = (name) => import(name), nodeVersion = process.versions.node } = surroundings;
   return tfjsDoor(wanted.engineName, async () => {
     const tfjs = await loadPackage(wanted, { importPackage, nodeVersion });
-    return { ...tfjs, device: await onBackend(tfjs, () => describeDevice(wanted, tfjs)) };
+    const device = await onBackend(tfjs, () => describeDevice(wanted, tfjs));
+    // libtensorflow takes all there are; tfjs-node has no setting for it.
+    return { ...tfjs, device, threads: availableParallelism() };
   });
 }
 

@@ -1,44 +1,42 @@
-// Scoring with TensorFlow.js: predictions for pairs through the model, and whole catalogues with the first layer split.
-// W₁ᵀ[p_u; q_m] + b₁ = a_u + c_m: the movies' half c_m is computed once, at opening, and kept (M × H1).
+// Scoring with TensorFlow.js: predictions for pairs through the model, and whole catalogues part by part. The first hidden
+// layer is split, W₁ᵀ[p_u; q_m] + b₁ = a_u + c_m: the movies' half c_m is computed once, at opening, and kept (M × H1).
 
 import assert from 'node:assert/strict';
 import type { Tensor, Tensor2D } from '@tensorflow/tfjs-core';
 import { checkIndices, checkPairs } from './batches.js';
-import type { ModelShape, Parameters, Scorer } from './engine.js';
+import type { ModelShape, Parameters, Scorer, TopMovies, TopMoviesRequest } from './engine.js';
 import { onBackend, type Tfjs } from './tfjsBackend.js';
 import { buildNetwork, type Network, predictBlock, predictInBlocks, rowsAtOnce } from './tfjsModel.js';
+import { topMoviesByScores } from './topMovies.js';
 
 export function openTfjsScorer(tfjs: Tfjs, shape: ModelShape, parameters: Parameters): Promise<Scorer> {
   return onBackend(tfjs, () => new TfjsScorer(tfjs, shape, parameters));
+}
+
+/** Consecutive movies that are scored in one pass, at most rowsAtOnce of them. */
+interface MovieBlock {
+  first: number;
+  rows: number;
+  /** c_m (rows × H1); null without hidden layers. */
+  half: Tensor | null;
 }
 
 class TfjsScorer implements Scorer {
   readonly #tfjs: Tfjs;
   readonly #shape: ModelShape;
   readonly #network: Network;
-  /** The users' half of W₁ (K × H1). */
-  readonly #userWeights: Tensor2D;
-  /** c_m for blocks of movies, each at most (rowsAtOnce × H1). */
-  readonly #movieHalves: Tensor2D[];
+  readonly #blocks: MovieBlock[];
   #open = true;
 
   constructor(tfjs: Tfjs, shape: ModelShape, parameters: Parameters) {
     this.#tfjs = tfjs;
     this.#shape = shape;
     this.#network = buildNetwork(tfjs, shape, parameters);
-    const [, movies, weights, biases] = this.#network.weights.map((weight) => weight.read());
-    const K = shape.embeddingWidth;
-    this.#userWeights = tfjs.core.slice(weights as Tensor2D, [0, 0], [K, -1]);
-    this.#movieHalves = tfjs.core.tidy(() => {
-      const movieWeights = tfjs.core.slice(weights, [K, 0], [K, -1]);
-      return blocks(shape.movies, rowsAtOnce(shape)).map(
-        ([first, rows]) =>
-          tfjs.core.add(
-            tfjs.core.matMul(tfjs.core.slice(movies, [first, 0], [rows, -1]), movieWeights),
-            biases,
-          ) as Tensor2D,
-      );
-    });
+    this.#blocks = blocks(shape.movies, rowsAtOnce(shape)).map(([first, rows]) => ({
+      first,
+      rows,
+      half: this.#hasHidden ? tfjs.core.tidy(() => this.#movieHalf(first, rows)) : null,
+    }));
   }
 
   async predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array> {
@@ -58,12 +56,16 @@ class TfjsScorer implements Scorer {
     return scores;
   }
 
+  topMovies(request: TopMoviesRequest): Promise<TopMovies> {
+    return topMoviesByScores(this, this.#shape.movies, request);
+  }
+
   close(): Promise<void> {
     return onBackend(this.#tfjs, () => {
       if (!this.#open) return;
       this.#open = false;
       this.#network.model.dispose();
-      this.#tfjs.core.dispose([this.#userWeights, ...this.#movieHalves]);
+      for (const { half } of this.#blocks) half?.dispose();
     });
   }
 
@@ -74,20 +76,51 @@ class TfjsScorer implements Scorer {
     });
   }
 
+  get #hasHidden(): boolean {
+    return this.#shape.hiddenLayers.length > 0;
+  }
+
   /** Writes the scores (M) to the beginning of `out`. */
   async #scoreUser(user: number, out: Float32Array): Promise<void> {
-    const { core } = this.#tfjs;
-    const userHalf = core.tidy(() =>
-      core.matMul(core.slice(this.#network.weights[0].read(), [user, 0], [1, -1]), this.#userWeights),
-    );
-    let first = 0;
-    for (const movieHalf of this.#movieHalves) {
-      const output = core.tidy(() => this.#upperLayers(core.relu(core.add(movieHalf, userHalf))));
-      out.set(await output.data(), first);
-      first += movieHalf.shape[0];
+    for (const block of this.#blocks) {
+      const output = this.#tfjs.core.tidy(() => this.#scoreBlock(user, block));
+      out.set(await output.data(), block.first);
       output.dispose();
     }
-    userHalf.dispose();
+  }
+
+  /** The outputs (rows × 1): the sum of the parts that the model has. */
+  #scoreBlock(user: number, { first, rows, half }: MovieBlock): Tensor {
+    const { core } = this.#tfjs;
+    const { biases, dotProduct } = this.#shape;
+    const userRow = (table: string) => this.#rows(table, user, 1);
+    const parts: Tensor[] = [];
+    if (half) {
+      const userHalf = core.matMul(userRow('user_embeddings'), this.#firstWeights(0));
+      parts.push(this.#upperLayers(core.relu(core.add(half, userHalf))));
+    } else parts.push(this.#network.read('output_biases'));
+    if (biases) parts.push(core.add(this.#rows('movie_biases', first, rows), userRow('user_biases')));
+    if (dotProduct) {
+      const movies = this.#rows('movie_embeddings', first, rows);
+      parts.push(core.matMul(movies, userRow('user_embeddings'), false, true));
+    }
+    return parts.reduce((sum, part) => core.add(sum, part));
+  }
+
+  #rows(table: string, first: number, rows: number): Tensor2D {
+    return this.#tfjs.core.slice(this.#network.read(table) as Tensor2D, [first, 0], [rows, -1]);
+  }
+
+  /** The half of W₁ (K × H1) that begins with this input: 0 is the users', K the movies'. */
+  #firstWeights(firstInput: number): Tensor2D {
+    const weights = this.#network.read('hidden_1_weights') as Tensor2D;
+    return this.#tfjs.core.slice(weights, [firstInput, 0], [this.#shape.embeddingWidth, -1]);
+  }
+
+  #movieHalf(first: number, rows: number): Tensor {
+    const movies = this.#rows('movie_embeddings', first, rows);
+    const products = this.#tfjs.core.matMul(movies, this.#firstWeights(this.#shape.embeddingWidth));
+    return this.#tfjs.core.add(products, this.#network.read('hidden_1_biases'));
   }
 
   /** From the activations of the first hidden layer (rows × H1) to the outputs (rows × 1). */

@@ -1,11 +1,8 @@
-// Training with the model's own trainOnBatch, under an optimizer that is ours.
-// tf.train.momentum keeps a = −v/lr instead of v: a stored v would not come back to the same bits, nor survive another rate.
+// Training with the model's own trainOnBatch, under an optimizer that is ours (engines/tfjsOptimizers.ts).
 
 import assert from 'node:assert/strict';
-import type { Optimizer, Tensor, Variable } from '@tensorflow/tfjs-core';
 import { type BatchReader, checkOptimizer, checkPairs, checkRatings, openBatches } from './batches.js';
-import type { OptimizerSettings, Parameters, StepsResult, Trainer, TrainerOptions } from './engine.js';
-import { checkParameters, zeroParameters } from './shape.js';
+import type { OptimizerState, Parameters, StepsResult, Trainer, TrainerOptions } from './engine.js';
 import { onBackend, type Tfjs } from './tfjsBackend.js';
 import {
   buildNetwork,
@@ -15,8 +12,8 @@ import {
   predictInBlocks,
   readParameters,
   rowsAtOnce,
-  tensorOf,
 } from './tfjsModel.js';
+import { TfjsOptimizer } from './tfjsOptimizers.js';
 
 export function openTfjsTrainer(tfjs: Tfjs, options: TrainerOptions): Promise<Trainer> {
   return onBackend(tfjs, () => new TfjsTrainer(tfjs, options));
@@ -27,26 +24,19 @@ class TfjsTrainer implements Trainer {
   readonly #options: TrainerOptions;
   readonly #readBatch: BatchReader;
   readonly #network: Network;
-  /** In the order of the parameters. */
-  readonly #velocities: Variable[];
+  readonly #optimizer: TfjsOptimizer;
   #open = true;
 
   constructor(tfjs: Tfjs, options: TrainerOptions) {
     const { shape, parameters, ratings, optimizer, seed } = options;
-    const velocities = options.velocities ?? zeroParameters(shape);
-    checkParameters(shape, velocities);
     checkRatings(shape, ratings);
     checkOptimizer(optimizer);
     this.#tfjs = tfjs;
     this.#options = options;
     this.#readBatch = openBatches(ratings, optimizer.batchSize, seed);
     this.#network = buildNetwork(tfjs, shape, parameters);
-    this.#velocities = tfjs.core.tidy(() =>
-      velocities.map((v) => tfjs.core.variable(tensorOf(tfjs, v), false)),
-    );
-    const slots = new Map(this.#network.weights.map(({ name }, index) => [name, this.#velocities[index]]));
-    const momentum = denseMomentum(tfjs, optimizer, slots);
-    this.#network.model.compile({ optimizer: momentum, loss: 'meanSquaredError' });
+    this.#optimizer = new TfjsOptimizer(tfjs, options, this.#network);
+    this.#network.model.compile({ optimizer: this.#optimizer.forModel, loss: 'meanSquaredError' });
   }
 
   async train(epoch: number, firstStep: number, steps: number): Promise<StepsResult> {
@@ -55,6 +45,7 @@ class TfjsTrainer implements Trainer {
       await this.#turn(async () => {
         const batch = this.#readBatch(epoch, step);
         const samples = batch.targets.length;
+        this.#optimizer.beginStep(epoch, batch);
         result.squaredErrorSum += (await this.#trainOnBatch(batch)) * samples;
         result.samples += samples;
       });
@@ -80,8 +71,8 @@ class TfjsTrainer implements Trainer {
     );
   }
 
-  velocities(): Promise<Parameters> {
-    return this.#turn(() => readParameters(this.#options.shape, this.#velocities));
+  state(): Promise<OptimizerState> {
+    return this.#turn(() => this.#optimizer.state());
   }
 
   close(): Promise<void> {
@@ -89,7 +80,7 @@ class TfjsTrainer implements Trainer {
       if (!this.#open) return;
       this.#open = false;
       this.#network.model.dispose();
-      this.#tfjs.core.dispose(this.#velocities);
+      this.#optimizer.dispose();
     });
   }
 
@@ -110,31 +101,4 @@ class TfjsTrainer implements Trainer {
       this.#tfjs.core.dispose([...inputs, expected]);
     }
   }
-}
-
-/** v ← μv − lr·g, w ← w + v. `slots` gives the velocity of each weight by the name of its variable. */
-function denseMomentum(
-  { core }: Tfjs,
-  { learningRate, momentum }: OptimizerSettings,
-  slots: Map<string, Variable>,
-): Optimizer {
-  class DenseMomentum extends core.Optimizer {
-    static readonly className = 'DenseMomentum';
-
-    override applyGradients(gradients: { name: string; tensor: Tensor }[]): void {
-      core.tidy(() => {
-        for (const { name, tensor } of gradients) {
-          const weight = core.engine().registeredVariables[name];
-          const velocity = slots.get(name)!;
-          velocity.assign(core.sub(core.mul(velocity, momentum), core.mul(tensor, learningRate)));
-          weight.assign(core.add(weight, velocity));
-        }
-      });
-    }
-
-    override getConfig() {
-      return { learningRate, momentum };
-    }
-  }
-  return new DenseMomentum();
 }

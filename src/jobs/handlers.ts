@@ -1,12 +1,13 @@
 // Job name → function. A handler runs one job to its end and never throws for work that fails by itself.
 
+import type { EngineSettings } from '../engines/engine.js';
 import type { Logger } from '../log.js';
 import type { TrainingJob } from '../store/queue.js';
 import { claimRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { runInThread } from '../training/runInThread.js';
 
-export interface JobContext {
+export interface JobContext extends EngineSettings {
   store: Store;
   log: Logger;
   /** Aborted when the worker stops: the job ends as soon as it can, and its run goes back into the queue. */
@@ -18,13 +19,13 @@ interface Jobs {
 }
 
 export const HANDLERS = {
-  async train({ runId }, { store, log, signal }) {
+  async train({ runId }, { store, log, signal, threads }) {
     const runLog = log.child({ runId });
     const run = await claimRun(store, runId);
     if (!run) return runLog.info('the run was taken or ended by somebody else');
     runLog.info('training begins');
     const outcome = await runInThread(store, run, {
-      signal,
+      ...{ signal, threads },
       onStop: 'requeue',
       onEvent: (event) => event.event === 'epoch' && runLog.info(event, 'epoch done'),
     });

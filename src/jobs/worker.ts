@@ -1,5 +1,6 @@
 // Takes jobs from the queue, one at a time, until it is closed; closing puts the run at hand back into the queue.
 
+import type { EngineSettings } from '../engines/engine.js';
 import type { Logger } from '../log.js';
 import type { TrainingQueue } from '../store/queue.js';
 import type { Store } from '../store/store.js';
@@ -9,10 +10,15 @@ export interface JobWorker {
   close(): Promise<void>;
 }
 
-export async function startWorker(store: Store, queue: TrainingQueue, log: Logger): Promise<JobWorker> {
+export async function startWorker(
+  store: Store,
+  queue: TrainingQueue,
+  log: Logger,
+  { threads }: EngineSettings,
+): Promise<JobWorker> {
   const stop = new AbortController();
   const subscription = await queue.startWorker((job) =>
-    HANDLERS.train(job, { store, log, signal: stop.signal }),
+    HANDLERS.train(job, { store, log, signal: stop.signal, threads }),
   );
   return {
     async close() {

@@ -1,7 +1,17 @@
-// A model in a worker thread, seen from outside: ask for outputs, get a promise.
+// A model in a worker thread, seen from outside: ask for outputs or for the best movies, get a promise.
 
 import { Worker } from 'node:worker_threads';
-import type { ScoringInput, ScoringReady, ScoringReply, ScoringRequest } from './thread.js';
+import { type Bitmap, moviesAt } from '../engines/bitmap.js';
+import type { TopMovies, TopMoviesRequest } from '../engines/engine.js';
+import {
+  buffersOf,
+  type ScoringInput,
+  type ScoringMethod,
+  type ScoringMethods,
+  type ScoringReady,
+  type ScoringReply,
+  type ScoringRequest,
+} from './messages.js';
 
 export interface ModelHost {
   /** Added to raw outputs to give stars. */
@@ -9,42 +19,65 @@ export interface ModelHost {
   /** Training ratings of each user and movie: 0 means the model has never seen it. */
   userRatingCounts: Int32Array;
   movieRatingCounts: Int32Array;
-  /** Raw outputs (B) for pairs of embedding rows. */
+  /** The movies of the model that it has seen, and the rows of those that it has not. */
+  knownMovies: Bitmap;
+  unknownMovieIndices: readonly number[];
+  /** Raw outputs (B) for pairs of embedding rows. Takes the arrays over: they are empty afterwards. */
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
-  /** Raw outputs (B × M) row-major: every movie of the model for each user. */
-  scoreMovies(userIndices: Int32Array): Promise<Float32Array>;
+  /** As Scorer.topMovies. Takes the arrays over, too. */
+  topMovies(request: TopMoviesRequest): Promise<TopMovies>;
   /** Resolves when the thread is gone, closed or dead; questions after that fail. */
   ended: Promise<void>;
   close(): Promise<void>;
 }
 
-type Pending = { resolve: (outputs: Float32Array) => void; reject: (error: Error) => void };
-type Question =
-  | { method: 'predict'; userIndices: Int32Array; movieIndices: Int32Array }
-  | { method: 'scoreMovies'; userIndices: Int32Array };
+type Answer = ScoringMethods[ScoringMethod]['answer'];
+type Pending = { resolve: (answer: Answer) => void; reject: (error: Error) => void };
+type Ask = <Method extends ScoringMethod>(
+  method: Method,
+  question: ScoringMethods[Method]['question'],
+) => Promise<ScoringMethods[Method]['answer']>;
 
 /** @throws what the thread throws while it loads the model, such as AppError MODEL_NOT_FOUND's message */
 export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: input });
-  const pending = new Map<number, Pending>();
-  let nextId = 0;
-  const failAll = (error: Error) => {
-    for (const { reject } of pending.values()) reject(error);
-    pending.clear();
-  };
   const ready = await new Promise<ScoringReady>((resolve, reject) => {
     worker.once('message', resolve);
     worker.once('error', reject);
     worker.once('exit', () => reject(new Error('the scoring thread ended before it was ready')));
   });
+  const { ask, ended } = converse(worker);
+  // A model that waits for questions does not keep the process alive.
+  worker.unref();
+  return {
+    ...ready,
+    ...knowledgeOf(ready.movieRatingCounts),
+    ended,
+    predict: async (userIndices, movieIndices) =>
+      (await ask('predict', { userIndices, movieIndices })).outputs,
+    topMovies: (request) => ask('topMovies', request),
+    async close() {
+      await worker.terminate();
+    },
+  };
+}
+
+/** Questions to the thread, each answered once or failed when the thread ends. */
+function converse(worker: Worker): { ask: Ask; ended: Promise<void> } {
+  const pending = new Map<number, Pending>();
+  let nextId = 0;
+  let isEnded = false;
+  const gone = () => new Error('the scoring thread has ended');
+  const failAll = (error: Error) => {
+    for (const { reject } of pending.values()) reject(error);
+    pending.clear();
+  };
   worker.on('message', (reply: ScoringReply) => {
     const waiting = pending.get(reply.id)!;
     pending.delete(reply.id);
     if ('error' in reply) waiting.reject(new Error(reply.error));
-    else waiting.resolve(reply.outputs);
+    else waiting.resolve(reply.answer);
   });
-  let isEnded = false;
-  const gone = () => new Error('the scoring thread has ended');
   worker.on('error', failAll);
   const ended = new Promise<void>((resolve) => {
     worker.on('exit', () => {
@@ -53,22 +86,24 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
       resolve();
     });
   });
-  // A model that waits for questions does not keep the process alive.
-  worker.unref();
-  const ask = (question: Question) =>
-    new Promise<Float32Array>((resolve, reject) => {
+  const ask = (method: ScoringMethod, question: object) =>
+    new Promise<Answer>((resolve, reject) => {
       if (isEnded) return reject(gone());
       const id = nextId++;
       pending.set(id, { resolve, reject });
-      worker.postMessage({ id, ...question } satisfies ScoringRequest);
+      worker.postMessage({ id, method, question } as ScoringRequest, buffersOf(question));
     });
+  // The thread answers a method with its own kind of answer.
+  return { ask: ask as Ask, ended };
+}
+
+function knowledgeOf(movieRatingCounts: Int32Array): Pick<ModelHost, 'knownMovies' | 'unknownMovieIndices'> {
+  const indices = [...movieRatingCounts.keys()];
   return {
-    ...ready,
-    ended,
-    predict: (userIndices, movieIndices) => ask({ method: 'predict', userIndices, movieIndices }),
-    scoreMovies: (userIndices) => ask({ method: 'scoreMovies', userIndices }),
-    async close() {
-      await worker.terminate();
-    },
+    knownMovies: moviesAt(
+      movieRatingCounts.length,
+      indices.filter((index) => movieRatingCounts[index] > 0),
+    ),
+    unknownMovieIndices: indices.filter((index) => movieRatingCounts[index] === 0),
   };
 }

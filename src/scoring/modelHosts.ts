@@ -1,6 +1,7 @@
 // The models that are open: the last few that were asked for, and any that still has a question in hand.
 // A model whose thread has died is opened anew by the next question.
 
+import type { EngineSettings } from '../engines/engine.js';
 import { type ModelHost, openModelHost } from './modelHost.js';
 
 const MODELS_KEPT = 2;
@@ -18,7 +19,7 @@ export interface ModelHosts {
   close(): Promise<void>;
 }
 
-export function createModelHosts(databaseUrl: string): ModelHosts {
+export function createModelHosts(databaseUrl: string, { threads }: EngineSettings): ModelHosts {
   /** Least recently used first. */
   const kept = new Map<number, Entry>();
 
@@ -29,7 +30,8 @@ export function createModelHosts(databaseUrl: string): ModelHosts {
   };
 
   const open = (modelId: number): Entry => {
-    const entry: Entry = { host: openModelHost({ databaseUrl, modelId }), users: 0, isKept: true };
+    const host = openModelHost({ databaseUrl, modelId, threads });
+    const entry: Entry = { host, users: 0, isKept: true };
     entry.host.then(
       (host) => host.ended.then(() => putOut(modelId, entry)),
       () => putOut(modelId, entry),

@@ -16,12 +16,15 @@ const MODEL_LOCK = 7_267_802;
 const USER_COUNTS = 'user_rating_counts';
 const MOVIE_COUNTS = 'movie_rating_counts';
 
-/** Sizes of the network, as recorded with the model. */
+/** Parts and sizes of the model, as recorded with it. */
 export interface ModelSizes {
   users: number;
   movies: number;
   embeddingWidth: number;
   hiddenLayers: readonly number[];
+  /** Absent in models from before there was a choice: none. */
+  biases?: boolean;
+  dotProduct?: boolean;
 }
 
 export interface StoredTensor {

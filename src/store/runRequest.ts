@@ -31,7 +31,7 @@ export type RunArguments = {
   split?: Partial<Split> | null;
 };
 
-/** The engine's name is for the caller to check. @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID */
+/** The engine is for the caller to check. @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID */
 export function resolveRunRequest(given: RunArguments, codeVersion: string): RunRequest {
   const preset = given.preset ?? DEFAULT_PRESET;
   const seed = given.seed ?? DEFAULT_SEED;

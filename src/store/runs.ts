@@ -102,6 +102,7 @@ export async function recordStart(
     TrainingRun,
     | 'engine'
     | 'device'
+    | 'threads'
     | 'snapshotRatings'
     | 'snapshotLatest'
     | 'snapshotChecksum'
@@ -147,7 +148,7 @@ export async function requeueRun(store: Store, id: number): Promise<void> {
   await inTransaction(store.pool, async (client) => {
     const { rowCount } = await client.query(
       `update training_runs
-       set status = 'QUEUED', started_at = null, heartbeat_at = null, progress = null
+       set status = 'QUEUED', device = '', threads = null, started_at = null, heartbeat_at = null, progress = null
        where id = $1 and status = 'RUNNING'`,
       [id],
     );

@@ -7,7 +7,7 @@ import type { Hyperparameters } from '../store/hyperparameters.js';
 import { saveEpoch } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingOptions } from './events.js';
-import type { RatingSet, SplitRatings } from './split.js';
+import type { RatingSet } from './split.js';
 
 /** Progress is reported, and a cancel seen, about this often. */
 const CHUNK_MS = 200;
@@ -17,13 +17,14 @@ export async function runEpochs(
   store: Store,
   runId: number,
   trainer: Trainer,
-  { train, test }: SplitRatings,
+  trainRatings: number,
+  test: RatingSet,
   hyperparameters: Hyperparameters,
   ratingMean: number,
   options: TrainingOptions,
 ): Promise<void> {
   const { epochs } = hyperparameters;
-  const steps = Math.ceil(train.ratings.length / hyperparameters.batchSize);
+  const steps = Math.ceil(trainRatings / hyperparameters.batchSize);
   let secondsBefore = 0;
   for (let epoch = 1; epoch <= epochs; epoch++) {
     const begun = performance.now();
@@ -37,7 +38,7 @@ export async function runEpochs(
       trainLoss,
       validationLoss,
       seconds,
-      samplesPerSecond: train.ratings.length / trainSeconds,
+      samplesPerSecond: trainRatings / trainSeconds,
     };
     if (!Number.isFinite(validationLoss)) throw diverged(epoch, validationLoss);
     await saveEpoch(store, runId, metric);

@@ -3,7 +3,7 @@
 
 import { clipToScale, RATING_MIN, RATING_STEP, roundToScale, scaleSteps } from '../store/scale.js';
 import { fitBaselines, meanOf } from './baselines.js';
-import type { RatingSet } from './split.js';
+import type { RatingSet, SplitRatings } from './split.js';
 
 export interface ErrorFigures {
   mse: number;
@@ -25,23 +25,33 @@ export interface EvaluationResult extends ErrorFigures {
   confusion: ConfusionCounts;
   /** Counts, actual by predicted, both rounded to the steps of the scale (lowest first). */
   starConfusion: number[][];
-  baselines: (ErrorFigures & { name: string })[];
+  baselines: BaselineErrors[];
 }
 
-/** predicted: one for each test rating, in stars, clipped to the scale. */
-export function evaluate(
-  train: RatingSet,
-  test: RatingSet,
-  predicted: Float32Array,
+export interface BaselineErrors extends ErrorFigures {
+  name: string;
+}
+
+/** Fits the baselines on `train` and measures them on `test`. Apart from `evaluate`, so that train may be gone by then. */
+export function measureBaselines(
+  { train, test }: SplitRatings,
   users: number,
   movies: number,
-): EvaluationResult {
-  const baselines = fitBaselines(train, users, movies).map(({ name, predict }) => {
+): BaselineErrors[] {
+  return fitBaselines(train, users, movies).map(({ name, predict }) => {
     const guesses = test.ratings.map((_, i) =>
       clipToScale(predict(test.userIndices[i], test.movieIndices[i])),
     );
     return { name, ...errorsOf(test.ratings, guesses) };
   });
+}
+
+/** predicted: one for each test rating, in stars, clipped to the scale. */
+export function evaluate(
+  test: RatingSet,
+  predicted: Float32Array,
+  baselines: BaselineErrors[],
+): EvaluationResult {
   return {
     testRatings: test.ratings.length,
     ...errorsOf(test.ratings, predicted),

@@ -5,11 +5,19 @@ import type { EvaluationResult } from './evaluate.js';
 
 export type TrainingEvent =
   | { event: 'reading'; rows: number; total: number }
-  | { event: 'started'; engine: string; device: string; trainRatings: number; testRatings: number }
+  | {
+      event: 'started';
+      engine: string;
+      device: string;
+      threads: number;
+      trainRatings: number;
+      testRatings: number;
+    }
   | ({ event: 'progress' } & RunProgress)
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
   | { event: 'evaluating' }
-  | { event: 'succeeded'; modelId: number; evaluation: EvaluationResult };
+  /** peakRssMiB: the most memory that the process has held so far, whatever else it did. */
+  | { event: 'succeeded'; modelId: number; evaluation: EvaluationResult; peakRssMiB: number };
 
 export interface TrainingOptions {
   onEvent?: (event: TrainingEvent) => void;

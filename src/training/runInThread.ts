@@ -2,7 +2,9 @@
 // One process may train while it serves, since all arithmetic happens in the thread.
 
 import { Worker } from 'node:worker_threads';
+import type { EngineSettings } from '../engines/engine.js';
 import { AppError, messageOf } from '../errors.js';
+import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { beat, endRun, type RunProgress, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
@@ -15,7 +17,7 @@ export type RunOutcome =
   | { status: 'SUCCEEDED' }
   | { status: 'FAILED' | 'CANCELLED' | 'QUEUED'; error: ThreadError };
 
-export interface ThreadOptions {
+export interface ThreadOptions extends EngineSettings {
   onEvent?: (event: TrainingEvent) => void;
   signal?: AbortSignal;
   /** What the signal means: the run is CANCELLED, or goes back into the queue. */
@@ -29,10 +31,9 @@ export interface ThreadOptions {
 export async function runInThread(
   store: Store,
   run: TrainingRun,
-  options: ThreadOptions = {},
+  options: ThreadOptions,
 ): Promise<RunOutcome> {
-  const input = { databaseUrl: store.url, runId: run.id, engine: run.engine };
-  const error = await superviseThread(store, input, options);
+  const error = await superviseThread(store, inputOf(store, run, options), options);
   if (!error) return { status: 'SUCCEEDED' };
   const isStopped = error.code === 'RUN_CANCELLED';
   if (isStopped && options.onStop === 'requeue') {
@@ -42,6 +43,11 @@ export async function runInThread(
   const status = isStopped ? 'CANCELLED' : 'FAILED';
   await endRun(store, run.id, status, error).catch(() => {});
   return { status, error };
+}
+
+function inputOf(store: Store, run: TrainingRun, { threads }: EngineSettings): ThreadInput {
+  const shape = run.hyperparameters as unknown as Hyperparameters;
+  return { databaseUrl: store.url, runId: run.id, engine: run.engine, needs: { threads, shape } };
 }
 
 async function superviseThread(

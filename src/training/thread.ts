@@ -2,7 +2,7 @@
 // Training keeps a thread busy for minutes; here it cannot stall heartbeats or the API.
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { openEngine } from '../engines/open.js';
+import { type EngineNeeds, openEngine } from '../engines/open.js';
 import { AppError, type ErrorCode, messageOf } from '../errors.js';
 import { openStore } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
@@ -12,6 +12,7 @@ export interface ThreadInput {
   databaseUrl: string;
   runId: number;
   engine: string;
+  needs: EngineNeeds;
 }
 
 /** To the parent: events as they come, and at the end an error or null. */
@@ -24,7 +25,7 @@ export interface ThreadError {
   stack?: string;
 }
 
-const { databaseUrl, runId, engine: engineName } = workerData as ThreadInput;
+const { databaseUrl, runId, engine: engineName, needs } = workerData as ThreadInput;
 const port = parentPort!;
 const cancel = new AbortController();
 // The one message a parent sends is the wish to stop.
@@ -32,7 +33,7 @@ port.once('message', () => cancel.abort(new AppError('RUN_CANCELLED', `run ${run
 
 let error: ThreadError | null = null;
 try {
-  const engine = await openEngine(engineName);
+  const engine = await openEngine(engineName, needs);
   const store = await openStore(databaseUrl);
   try {
     await trainRun(store, engine, runId, {

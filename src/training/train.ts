@@ -1,11 +1,19 @@
 // The flow of a run: ratings → split → trainer → epochs → evaluation → result. Runs wherever it is called;
 // training/thread.ts calls it in a worker thread. Asks the engine only through engines/engine.ts.
 
-import type { Engine, ModelShape, Parameters, Trainer } from '../engines/engine.js';
+import type {
+  Engine,
+  ModelShape,
+  OptimizerSettings,
+  Parameters,
+  Trainer,
+  TrainingRatings,
+} from '../engines/engine.js';
 import { initialParameters } from '../engines/init.js';
 import { AppError } from '../errors.js';
-import type { Hyperparameters, Split } from '../store/hyperparameters.js';
+import { type Hyperparameters, type Split, storedHyperparameters } from '../store/hyperparameters.js';
 import type { ModelContent } from '../store/models.js';
+import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { getRun, recordStart } from '../store/runs.js';
@@ -13,7 +21,7 @@ import { clipToScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { meanOf } from './baselines.js';
 import { runEpochs } from './epochs.js';
-import { evaluate } from './evaluate.js';
+import { evaluate, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
 import { type RatingSet, type SplitRatings, splitRatings } from './split.js';
 
@@ -27,40 +35,59 @@ export async function trainRun(
   runId: number,
   options: TrainingOptions = {},
 ): Promise<void> {
-  const { onEvent, signal } = options;
+  const { onEvent } = options;
   const run = await getRun(store, runId);
-  const hyperparameters = run.hyperparameters as unknown as Hyperparameters;
+  const hyperparameters = storedHyperparameters(run.hyperparameters);
   const clock = startClock();
+  const { train, test, userIds, movieIds } = await readSides(store, engine, run, options);
+  clock.lap('read');
+
+  const shape = shapeOf({ userIds, movieIds }, hyperparameters);
+  const baselines = measureBaselines({ train, test }, shape.users, shape.movies);
+  clock.lap('baselines');
+  const ratingMean = meanOf(train.ratings);
+  const ratings = toTargets(train, ratingMean);
+  const trainer = await openTrainer(engine, shape, hyperparameters, ratings, run.seed);
+  try {
+    const { length } = ratings.targets;
+    await runEpochs(store, runId, trainer, length, test, hyperparameters, ratingMean, options);
+    clock.lap('train');
+    onEvent?.({ event: 'evaluating' });
+    const predicted = await predictRatings(trainer, test, ratingMean);
+    const evaluation = evaluate(test, predicted, baselines);
+    clock.lap('evaluate');
+    const modelId = await saveResult(store, runId, {
+      evaluation,
+      testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
+      model: toContent(shape, await trainer.parameters(), ratingMean, ratings),
+      promote: run.promote,
+      timings: clock.seconds,
+    });
+    onEvent?.({ event: 'succeeded', modelId, evaluation, peakRssMiB: peakRssMiB() });
+  } finally {
+    await trainer.close();
+  }
+}
+
+interface Sides extends SplitRatings {
+  userIds: Int32Array;
+  movieIds: Int32Array;
+}
+
+/** Reads, splits and announces. A function of its own, so that the table (12 bytes a rating) is let go once it is split. */
+async function readSides(
+  store: Store,
+  engine: Engine,
+  run: TrainingRun,
+  { onEvent, signal }: TrainingOptions,
+): Promise<Sides> {
   const table = await readRatings(store, {
     onProgress: (rows, total) => onEvent?.({ event: 'reading', rows, total }),
     signal,
   });
   const sides = splitRatings(table, run.split as unknown as Split);
-  await announce(store, engine, runId, table, sides, onEvent);
-  clock.lap('read');
-
-  const { embeddingWidth, hiddenLayers } = hyperparameters;
-  const shape = { users: table.userIds.length, movies: table.movieIds.length, embeddingWidth, hiddenLayers };
-  const ratingMean = meanOf(sides.train.ratings);
-  const trainer = await openTrainer(engine, shape, hyperparameters, sides.train, ratingMean, run.seed);
-  try {
-    await runEpochs(store, runId, trainer, sides, hyperparameters, ratingMean, options);
-    clock.lap('train');
-    onEvent?.({ event: 'evaluating' });
-    const predicted = await predictRatings(trainer, sides.test, ratingMean);
-    const evaluation = evaluate(sides.train, sides.test, predicted, shape.users, shape.movies);
-    clock.lap('evaluate');
-    const modelId = await saveResult(store, runId, {
-      evaluation,
-      testPredictions: toTestPredictions(table, sides.test, predicted),
-      model: toContent(shape, await trainer.parameters(), ratingMean, sides.train),
-      promote: run.promote,
-      timings: clock.seconds,
-    });
-    onEvent?.({ event: 'succeeded', modelId, evaluation });
-  } finally {
-    await trainer.close();
-  }
+  await announce(store, engine, run.id, table, sides, onEvent);
+  return { ...sides, userIds: table.userIds, movieIds: table.movieIds };
 }
 
 async function announce(
@@ -78,35 +105,59 @@ async function announce(
       `the store holds ${trainRatings + testRatings} ratings: ${trainRatings} to train on, ${testRatings} to test on`,
     );
   }
-  const { name, device } = engine;
+  const { name, device, threads } = engine;
   await recordStart(store, runId, {
-    ...{ engine: name, device, trainRatings, testRatings },
+    ...{ engine: name, device, threads, trainRatings, testRatings },
     snapshotRatings: table.ratings.length,
     snapshotLatest: table.latestRatedAt,
     snapshotChecksum: table.checksum,
   });
-  onEvent?.({ event: 'started', engine: name, device, trainRatings, testRatings });
+  onEvent?.({ event: 'started', engine: name, device, threads, trainRatings, testRatings });
+}
+
+function shapeOf(
+  { userIds, movieIds }: Pick<RatingTable, 'userIds' | 'movieIds'>,
+  { embeddingWidth, hiddenLayers, biases, dotProduct }: Hyperparameters,
+): ModelShape {
+  return {
+    ...{ users: userIds.length, movies: movieIds.length },
+    ...{ embeddingWidth, hiddenLayers, biases, dotProduct },
+  };
 }
 
 async function openTrainer(
   engine: Engine,
   shape: ModelShape,
-  { learningRate, momentum, batchSize }: Hyperparameters,
-  train: RatingSet,
-  ratingMean: number,
+  hyperparameters: Hyperparameters,
+  ratings: TrainingRatings,
   seed: number,
 ): Promise<Trainer> {
   return engine.openTrainer({
     shape,
     parameters: initialParameters(shape, seed),
-    optimizer: { learningRate, momentum, batchSize },
-    ratings: {
-      userIndices: train.userIndices,
-      movieIndices: train.movieIndices,
-      targets: train.ratings.map((rating) => rating - ratingMean),
-    },
+    optimizer: optimizerOf(hyperparameters),
+    ratings,
     seed,
   });
+}
+
+/** In place: the ratings become the targets. A copy would hold another 4 bytes for each rating as long as the run lasts. */
+function toTargets({ userIndices, movieIndices, ratings }: RatingSet, ratingMean: number): TrainingRatings {
+  for (let i = 0; i < ratings.length; i++) ratings[i] -= ratingMean;
+  return { userIndices, movieIndices, targets: ratings };
+}
+
+function optimizerOf(hyperparameters: Hyperparameters): OptimizerSettings {
+  const { learningRate, learningRateDecay, momentum, batchSize } = hyperparameters;
+  return {
+    kind: hyperparameters.optimizer,
+    ...{ learningRate, learningRateDecay, momentum, batchSize },
+    l2: {
+      embeddings: hyperparameters.l2Embeddings,
+      biases: hyperparameters.l2Biases,
+      weights: hyperparameters.l2Weights,
+    },
+  };
 }
 
 /** In stars, clipped to the scale: what is served. */
@@ -115,10 +166,14 @@ async function predictRatings(trainer: Trainer, set: RatingSet, ratingMean: numb
   return raw.map((output) => clipToScale(output + ratingMean));
 }
 
-function toTestPredictions(table: RatingTable, test: RatingSet, predicted: Float32Array): TestPredictions {
+function toTestPredictions(
+  { userIds, movieIds }: Pick<RatingTable, 'userIds' | 'movieIds'>,
+  test: RatingSet,
+  predicted: Float32Array,
+): TestPredictions {
   return {
-    userIds: test.userIndices.map((user) => table.userIds[user]),
-    movieIds: test.movieIndices.map((movie) => table.movieIds[movie]),
+    userIds: test.userIndices.map((user) => userIds[user]),
+    movieIds: test.movieIndices.map((movie) => movieIds[movie]),
     actual: test.ratings,
     predicted,
   };
@@ -128,7 +183,7 @@ function toContent(
   shape: ModelShape,
   parameters: Parameters,
   ratingMean: number,
-  train: RatingSet,
+  train: TrainingRatings,
 ): ModelContent {
   return {
     ...{ shape, parameters, ratingMean },
@@ -141,6 +196,10 @@ function countsOf(indices: Int32Array, size: number): Int32Array {
   const counts = new Int32Array(size);
   for (const index of indices) counts[index]++;
   return counts;
+}
+
+function peakRssMiB(): number {
+  return Math.round(process.resourceUsage().maxRSS / 1024);
 }
 
 function startClock() {

@@ -6,6 +6,8 @@ import { createRecommender } from '#src/scoring/recommender.js';
 import { openQueue, type TrainingQueue } from '#src/store/queue.js';
 import type { Store } from '#src/store/store.js';
 
+const SETTINGS = { threads: 2 };
+
 export interface TestApi {
   url: string;
   queue: TrainingQueue;
@@ -17,9 +19,9 @@ export interface TestApi {
 export async function startTestApi(store: Store): Promise<TestApi> {
   const log = createLogger({ logLevel: 'silent' });
   const queue = await openQueue(store, log);
-  const recommender = createRecommender(store);
+  const recommender = createRecommender(store, SETTINGS);
   const server = await startServer(
-    { store, recommender, queue, log, codeVersion: 'test' },
+    { store, recommender, queue, log, engineSettings: SETTINGS, codeVersion: 'test' },
     { host: '127.0.0.1', port: 0 },
   );
   return {

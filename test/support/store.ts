@@ -55,6 +55,6 @@ export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
 /** Records a run and trains it in a thread; gives its id. */
 export async function train(store: Store, request = aRunRequest()): Promise<number> {
   const run = await createRun(store, request, 'RUNNING');
-  await runInThread(store, run);
+  await runInThread(store, run, { threads: 2 });
   return run.id;
 }

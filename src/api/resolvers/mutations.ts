@@ -1,7 +1,8 @@
 // Mutations: check → call → payload. Refusals that a client can mend are `userErrors`.
 
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
-import { checkEngineName } from '../../engines/open.js';
+import { checkEngine } from '../../engines/open.js';
+import type { ErrorCode } from '../../errors.js';
 import { promoteModel } from '../../store/models.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
@@ -23,6 +24,13 @@ import {
 } from '../types/mutations.js';
 import { orUserErrors } from '../userErrors.js';
 
+const START_REFUSALS = [
+  'PRESET_UNKNOWN',
+  'HYPERPARAMETER_INVALID',
+  'ENGINE_UNKNOWN',
+  'ENGINE_UNSUPPORTED',
+] as const satisfies ErrorCode[];
+
 @Resolver()
 export class MutationResolver {
   @Mutation(() => StartTrainingRunPayload, {
@@ -33,9 +41,9 @@ export class MutationResolver {
     input: StartTrainingRunInput,
     @Ctx() { store, queue, codeVersion }: Context,
   ): Promise<StartTrainingRunPayload> {
-    return orUserErrors(['PRESET_UNKNOWN', 'HYPERPARAMETER_INVALID', 'ENGINE_UNKNOWN'], async () => {
+    return orUserErrors(START_REFUSALS, async () => {
       const request = resolveRunRequest(input, codeVersion);
-      checkEngineName(request.engine);
+      checkEngine(request.engine, request.hyperparameters);
       const run = await createRun(store, request);
       if (run.status === 'QUEUED') await queue.sendTraining(run.id);
       return { trainingRun: toTrainingRun(run) };

@@ -118,7 +118,7 @@ export class EngineResolver {
   @Query(() => [Engine], {
     description: 'What this process can train on, fastest first, and why the others cannot be used.',
   })
-  engines(): Promise<Engine[]> {
-    return listEngines();
+  engines(@Ctx() { engineSettings }: Context): Promise<Engine[]> {
+    return listEngines(engineSettings);
   }
 }

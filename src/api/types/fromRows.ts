@@ -1,5 +1,6 @@
 // Rows of the store → what the GraphQL types show, where the two differ.
 
+import { storedHyperparameters } from '../../store/hyperparameters.js';
 import type * as prisma from '../../store/prisma/client.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
@@ -19,7 +20,11 @@ export function toModel(row: prisma.Model): Model {
 
 export function toTrainingRun(row: prisma.TrainingRun): TrainingRun {
   const progress = row.status === 'RUNNING' ? row.progress : null;
-  return { ...row, progress, id: toNodeId('TrainingRun', row.id), key: row.id } as unknown as TrainingRun;
+  const hyperparameters = storedHyperparameters(row.hyperparameters);
+  return {
+    ...row,
+    ...{ hyperparameters, progress, id: toNodeId('TrainingRun', row.id), key: row.id },
+  } as unknown as TrainingRun;
 }
 
 export function toImport(row: prisma.Import): Import {

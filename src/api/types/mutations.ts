@@ -3,7 +3,7 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { Rating, User } from './catalogue.js';
 import { Model } from './models.js';
-import { SplitKindEnum, TrainingRun } from './training.js';
+import { type OptimizerKind, OptimizerKindEnum, SplitKindEnum, TrainingRun } from './training.js';
 
 @ObjectType({ description: 'Why a mutation was refused; nothing was changed then.', simpleResolvers: true })
 export class UserError {
@@ -36,15 +36,58 @@ export class HyperparametersInput {
 
   @Field(() => [Int], {
     nullable: true,
-    description: 'Widths of the hidden layers, first to last: 1 to 8 layers, each 1 to 8,192 wide.',
+    description:
+      'Widths of the hidden layers, first to last: up to 8 layers, each 1 to 8,192 wide; empty: none.',
   })
   hiddenLayers?: number[];
 
-  @Field(() => Float, { nullable: true, description: 'Step size of SGD, 0.000001 to 10.' })
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether the model adds a bias for each user and each movie.',
+  })
+  biases?: boolean;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    description: 'Whether the model adds the dot product of the embeddings of user and movie.',
+  })
+  dotProduct?: boolean;
+
+  @Field(() => OptimizerKindEnum, { nullable: true, description: 'How steps are taken.' })
+  optimizer?: OptimizerKind;
+
+  @Field(() => Float, { nullable: true, description: 'Step size in the first epoch, 0.000001 to 10.' })
   learningRate?: number;
 
-  @Field(() => Float, { nullable: true, description: 'Share of the last step that is kept, 0 to 0.999.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Factor of the learning rate from one epoch to the next, 0.01 to 1.',
+  })
+  learningRateDecay?: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Share of the last step that SGD keeps, 0 to 0.999; ADAM ignores it.',
+  })
   momentum?: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Weight of the sum of squares of the embeddings in the loss, 0 to 10.',
+  })
+  l2Embeddings?: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Weight of the sum of squares of the biases of users and movies in the loss, 0 to 10.',
+  })
+  l2Biases?: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Weight of the sum of squares of the weights of layers in the loss, 0 to 10.',
+  })
+  l2Weights?: number;
 
   @Field(() => Int, { nullable: true, description: 'Ratings per step, 1 to 65,536.' })
   batchSize?: number;
@@ -76,7 +119,7 @@ export class StartTrainingRunInput {
   @Field(() => String, {
     nullable: true,
     defaultValue: 'paper',
-    description: 'Hyperparameters to start from: "paper" or "paper-deep".',
+    description: 'Hyperparameters to start from: "paper", "paper-deep" or "mf" (matrix factorization).',
   })
   preset!: string;
 

@@ -1,7 +1,7 @@
 // Predicted ratings and recommendations: what a model says.
 
 import { Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import type { PredictionSource } from '../../scoring/recommender.js';
+import type { PredictionSource } from '../../scoring/predict.js';
 import { connectionType } from '../paging.js';
 import { Movie, MovieConditions, User } from './catalogue.js';
 import { Model } from './models.js';

@@ -31,21 +31,65 @@ registerEnumType(SplitKindEnum, {
   },
 });
 
-@ObjectType({ description: 'Settings of the network and of its training.', simpleResolvers: true })
+export const OptimizerKindEnum = { SGD: 'sgd', ADAM: 'adam' } as const;
+export type OptimizerKind = (typeof OptimizerKindEnum)[keyof typeof OptimizerKindEnum];
+registerEnumType(OptimizerKindEnum, {
+  name: 'OptimizerKind',
+  description: 'How a step moves the parameters.',
+  valuesConfig: {
+    SGD: {
+      description: 'Down the gradient, keeping a share of the last step; all parameters at every step.',
+    },
+    ADAM: {
+      description:
+        'By running means of gradients and their squares; of users and movies only those of the batch.',
+    },
+  },
+});
+
+@ObjectType({ description: 'Settings of the model and of its training.', simpleResolvers: true })
 export class Hyperparameters {
   @Field(() => Int, { description: 'Columns of the user and movie embeddings, 1 to 256.' })
   embeddingWidth!: number;
 
   @Field(() => [Int], {
-    description: 'Widths of the hidden layers, first to last: 1 to 8 layers, each 1 to 8,192 wide.',
+    description:
+      'Widths of the hidden layers, first to last: up to 8 layers, each 1 to 8,192 wide; empty: none.',
   })
   hiddenLayers!: number[];
 
-  @Field(() => Float, { description: 'Step size of SGD, 0.000001 to 10.' })
+  @Field(() => Boolean, { description: 'Whether the model adds a bias for each user and each movie.' })
+  biases!: boolean;
+
+  @Field(() => Boolean, {
+    description: 'Whether the model adds the dot product of the embeddings of user and movie.',
+  })
+  dotProduct!: boolean;
+
+  @Field(() => OptimizerKindEnum, { description: 'How steps are taken.' })
+  optimizer!: OptimizerKind;
+
+  @Field(() => Float, { description: 'Step size in the first epoch, 0.000001 to 10.' })
   learningRate!: number;
 
-  @Field(() => Float, { description: 'Share of the last step that is kept, 0 to 0.999.' })
+  @Field(() => Float, { description: 'Factor of the learning rate from one epoch to the next, 0.01 to 1.' })
+  learningRateDecay!: number;
+
+  @Field(() => Float, { description: 'Share of the last step that SGD keeps, 0 to 0.999; ADAM ignores it.' })
   momentum!: number;
+
+  @Field(() => Float, { description: 'Weight of the sum of squares of the embeddings in the loss, 0 to 10.' })
+  l2Embeddings!: number;
+
+  @Field(() => Float, {
+    description: 'Weight of the sum of squares of the biases of users and movies in the loss, 0 to 10.',
+  })
+  l2Biases!: number;
+
+  @Field(() => Float, {
+    description: 'Weight of the sum of squares of the weights of layers in the loss, 0 to 10.',
+  })
+  l2Weights!: number;
 
   @Field(() => Int, { description: 'Ratings per step, 1 to 65,536.' })
   batchSize!: number;
@@ -144,6 +188,12 @@ export class TrainingRun extends Node {
 
   @Field(() => String, { description: 'What the engine runs on; empty until it starts.' })
   device!: string;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many threads the engine computes with; null until it starts.',
+  })
+  threads!: number | null;
 
   @Field(() => Int, { description: 'Of the initial parameters and of the order of the ratings; 0 or more.' })
   seed!: number;

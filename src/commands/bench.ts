@@ -1,0 +1,94 @@
+// marquee bench: how fast the engines are here, beside what the hardware could do and what TensorFlow.js does.
+
+import { availableParallelism } from 'node:os';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { type BenchFigures, figuresRow, headRow } from './bench/report.js';
+import { runBench } from './bench/run.js';
+import { BENCHMARKS_FILE, saveBench } from './bench/save.js';
+import {
+  BENCH_NAMES,
+  BENCH_PRESETS,
+  type BenchName,
+  type PresetName,
+  SHAPES,
+  type ShapeName,
+  toSettings,
+} from './bench/settings.js';
+import { wholeNumber } from './numbers.js';
+import type { Io } from './program.js';
+
+interface BenchOptions {
+  engine?: string;
+  shape: ShapeName;
+  preset: PresetName;
+  threads: number;
+  seconds: number;
+  repeats: number;
+  save?: string | true;
+  json?: boolean;
+}
+
+const HELP = `
+Every engine is first held against plain loops on a small model; one that gives other numbers fails the bench.
+  step   one optimizer step of 1,024 ratings: time, arithmetic per second, and the time over the least that this machine
+         needs for it; compared with tfjs:wasm as TensorFlow.js publishes it, and with our kernels
+  epoch  whole epochs of training, shuffling included, and what the order of an epoch costs alone
+  score  predictions for pairs; every movie for one user and for blocks of 16; the ten best for one user
+The ratings are made in memory; no database is used. How to read the figures: docs/benchmarks.md.`;
+
+export function addBench(program: Command, io: Io): void {
+  program
+    .command('bench')
+    .description('measure the engines: a training step, an epoch, or scoring')
+    .addArgument(new Argument('<name>', 'what to measure').choices(BENCH_NAMES))
+    .option('--engine <name>', 'as in `marquee engines`, or auto; without it native, wasm and tfjs:wasm')
+    .option('--shape <name>', 'sizes of ml-100k, ml-1m or ml-20m', parseShape, 'ml-20m')
+    .addOption(
+      new Option('--preset <name>', "the paper's network, or matrix factorization of width 64")
+        .choices(Object.keys(BENCH_PRESETS))
+        .default('paper'),
+    )
+    .option('--threads <n>', 'threads of each engine', wholeNumber(1, 1024), availableParallelism())
+    .option('--seconds <n>', 'how long to measure each figure', wholeNumber(1, 600), 5)
+    .option('--repeats <n>', 'how often; the median counts', wholeNumber(1, 100), 5)
+    .option('--save [file]', 'append table and raw figures to docs/benchmarks.md, or to the file')
+    .option('--json', 'one line of JSON per engine')
+    .addHelpText('after', HELP)
+    .action((name: BenchName, options: BenchOptions) => bench(io, name, options));
+}
+
+/** `tiny` is known, and not listed. */
+function parseShape(text: string): ShapeName {
+  if (Object.hasOwn(SHAPES, text)) return text as ShapeName;
+  throw new InvalidArgumentError('Allowed choices are ml-100k, ml-1m, ml-20m.');
+}
+
+async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<void> {
+  const output = io.output(options);
+  const settings = toSettings(options.shape, options.preset, options);
+  const rows: BenchFigures[] = [];
+  const notes: string[] = [];
+  await runBench(name, settings, options.engine ?? null, {
+    onFigures(figures) {
+      const head = rows.length === 0 ? `${headRow(name)}\n` : '';
+      rows.push(figures);
+      output.event(
+        { event: 'bench', bench: name, ...figures },
+        `${head}${figuresRow(name, figures)}   ${figures.device}`,
+      );
+    },
+    onSkipped(engine, reason) {
+      notes.push(`${engine}: ${reason}`);
+      output.event({ event: 'skipped', bench: name, engine, reason }, `${engine}: ${reason}`);
+    },
+  });
+  if (rows.length > 0 && rows.every(({ hardware }) => hardware === null)) {
+    notes.push('no native engine: floor not measured');
+    output.event({ event: 'note', bench: name, text: notes[notes.length - 1] }, notes[notes.length - 1]);
+  }
+  if (options.save === undefined) return;
+  const file = options.save === true ? BENCHMARKS_FILE : options.save;
+  const commandLine = process.argv.slice(2);
+  await saveBench(file, { bench: name, settings, rows, notes, commandLine, version: io.version });
+  output.event({ event: 'saved', bench: name, file }, `appended to ${file}`);
+}

@@ -1,0 +1,89 @@
+// The figures of a bench as a table: aligned for a terminal, in Markdown for docs/benchmarks.md. One row for each engine.
+
+import type { BenchName } from './settings.js';
+
+/** What a bench found about one engine: figures by the names of the --json line. */
+export type BenchFigures = { engine: string; device: string; threads: number } & Record<string, unknown>;
+
+interface Column {
+  head: string;
+  /** Name of the figure. */
+  of: string;
+  show?: (value: number) => string;
+}
+
+const TIMES = (value: number) => `${digits(value)} ×`;
+const PERCENT = (value: number) => `${digits(value * 100)} %`;
+
+const COLUMNS: Record<BenchName, Column[]> = {
+  step: [
+    { head: 'µs/step', of: 'usPerStep' },
+    { head: 'spread', of: 'spread', show: PERCENT },
+    { head: 's/epoch', of: 'secondsPerEpoch' },
+    { head: 'samples/s', of: 'samplesPerSecond' },
+    { head: 'GFLOP/s', of: 'gflops' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'over bandwidth', of: 'bandwidthRatio', show: TIMES },
+    { head: 'vs tfjs:wasm', of: 'vsTfjsWasm', show: TIMES },
+    { head: 'vs tuned', of: 'vsTunedTfjsWasm', show: TIMES },
+  ],
+  epoch: [
+    { head: 's/epoch', of: 'seconds' },
+    { head: 'spread', of: 'spread', show: PERCENT },
+    { head: 'samples/s', of: 'samplesPerSecond' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'order alone, s', of: 'orderSeconds' },
+    { head: 'share', of: 'orderShare', show: PERCENT },
+  ],
+  score: [
+    { head: 'pairs/s', of: 'pairsPerSecond' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'ms/user', of: 'msPerUser' },
+    { head: 'over streaming', of: 'kernelRatio', show: TIMES },
+    { head: 'ms/user of 16', of: 'msPerUserInBlocks' },
+    { head: 'top 10 p50 ms', of: 'p50Ms' },
+    { head: 'p99 ms', of: 'p99Ms' },
+  ],
+};
+
+const ENGINE_WIDTH = 14;
+
+export function headRow(bench: BenchName): string {
+  const heads = COLUMNS[bench].map(({ head }) => head.padStart(widthOf(head)));
+  return ['engine'.padEnd(ENGINE_WIDTH), 'threads', ...heads].join('  ');
+}
+
+export function figuresRow(bench: BenchName, figures: BenchFigures): string {
+  const cells = COLUMNS[bench].map((column) => cellOf(column, figures).padStart(widthOf(column.head)));
+  const { engine, threads } = figures;
+  return [engine.padEnd(ENGINE_WIDTH), String(threads).padStart('threads'.length), ...cells].join('  ');
+}
+
+export function markdownTable(bench: BenchName, rows: readonly BenchFigures[]): string {
+  const columns = COLUMNS[bench];
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [
+    line(['engine', 'device', 'threads', ...columns.map(({ head }) => head)]),
+    `|---|---|${'--:|'.repeat(columns.length + 1)}`,
+    ...rows.map((figures) =>
+      line([
+        ...[figures.engine, figures.device, String(figures.threads)],
+        ...columns.map((column) => cellOf(column, figures)),
+      ]),
+    ),
+  ].join('\n');
+}
+
+function widthOf(head: string): number {
+  return Math.max(head.length, 9);
+}
+
+function cellOf({ of, show = digits }: Column, figures: BenchFigures): string {
+  const value = figures[of];
+  return typeof value === 'number' ? show(value) : '–';
+}
+
+/** Three digits that count: 0.00123, 4.57, 1,230,000. */
+export function digits(value: number): string {
+  return value.toLocaleString('en-US', { maximumSignificantDigits: 3 });
+}
