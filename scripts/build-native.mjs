@@ -55,7 +55,8 @@ function build() {
     compile('kernel.c', join(OBJECTS, `${name}.o`), [`-DKERNELS=marquee_${name}`, ...flags]),
   );
   objects.push(compile('threads.c', join(OBJECTS, 'threads.o'), []));
-  objects.push(compile('addon.c', join(OBJECTS, 'addon.o'), [`-I${headers.include_dir}`]));
+  for (const name of ['addon', 'samplerAddon'])
+    objects.push(compile(`${name}.c`, join(OBJECTS, `${name}.o`), [`-I${headers.include_dir}`]));
   const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
   const built = join(OBJECTS, 'native.node');
   execFileSync(compiler, [...shared, ...mode, ...objects, '-lpthread', '-lm', '-o', built], {

@@ -1,6 +1,11 @@
 // Presets and hyperparameters: what is resolved, what is refused, and how older records read.
 
-import { PRESETS, resolveHyperparameters, storedHyperparameters } from '#src/store/hyperparameters.js';
+import {
+  PRESETS,
+  resolveHyperparameters,
+  sizedHyperparameters,
+  storedHyperparameters,
+} from '#src/store/hyperparameters.js';
 
 function refusalOf(preset: string, overrides: object): string {
   try {
@@ -24,6 +29,8 @@ test('a preset with some settings replaced, null and undefined meaning the prese
 
 test('paper is the network of the paper: hidden layers alone, sgd at a constant rate, no L2', () => {
   expect(PRESETS.paper).toEqual({
+    kind: 'gradient',
+    burnIn: 0,
     embeddingWidth: 10,
     hiddenLayers: [1024],
     biases: false,
@@ -43,6 +50,34 @@ test('paper is the network of the paper: hidden layers alone, sgd at a constant 
 test('mf is matrix factorization: biases and a dot product, no hidden layers', () => {
   expect(PRESETS.mf).toMatchObject({ hiddenLayers: [], embeddingWidth: 64, biases: true, dotProduct: true });
 });
+
+test('fast and accurate are models of the kind bayes: matrix factorization by sweeps, the first of which are left out', () => {
+  const parts = { kind: 'bayes', hiddenLayers: [], biases: true, dotProduct: true };
+  expect(PRESETS.fast).toMatchObject({ ...parts, embeddingWidth: 15, epochs: 30, burnIn: 12 });
+  expect(PRESETS.accurate).toMatchObject({ ...parts, embeddingWidth: 31, epochs: 130, burnIn: 30 });
+});
+
+test.each([
+  ['accurate', {}, 1_000_000, { embeddingWidth: 31, epochs: 130 }],
+  ['accurate', {}, 199_999, { embeddingWidth: 31, epochs: 230 }],
+  ['accurate', {}, 49_999, { embeddingWidth: 15, epochs: 230 }],
+  ['accurate', { epochs: 60 }, 49_999, { embeddingWidth: 15, epochs: 60 }],
+  ['accurate', { embeddingWidth: 7 }, 49_999, { embeddingWidth: 7, epochs: 230 }],
+  ['fast', {}, 1000, { embeddingWidth: 15, epochs: 30 }],
+  ['paper', {}, 1000, { embeddingWidth: 10, epochs: 25 }],
+])('%s with %j on %i training ratings', (preset, overrides, trainRatings, expected) => {
+  const asked = resolveHyperparameters(preset, overrides);
+  expect(sizedHyperparameters(preset, asked, trainRatings)).toEqual({ ...asked, ...expected });
+});
+
+test.each([{ hiddenLayers: [8] }, { biases: false }, { dotProduct: false }])(
+  'the kind bayes with %j is refused',
+  (overrides) => {
+    expect(refusalOf('accurate', overrides)).toContain(
+      'kind is bayes: expected biases and dotProduct, and no hidden layers',
+    );
+  },
+);
 
 test('every preset keeps to the rules', () => {
   for (const [name, preset] of Object.entries(PRESETS))

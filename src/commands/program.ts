@@ -3,6 +3,7 @@
 import { Command } from 'commander';
 import { type Config, ENVIRONMENT } from '../config.js';
 import { addBench } from './bench.js';
+import { addCv } from './cv.js';
 import { addEngines } from './engines.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
@@ -38,6 +39,7 @@ export function createProgram(config: Config, version: string): Command {
     addSynth,
     addEngines,
     addBench,
+    addCv,
   ]) {
     add(program, io);
   }

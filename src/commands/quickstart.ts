@@ -7,7 +7,12 @@ import type { EngineSettings } from '../engines/engine.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
 import { createRecommender } from '../scoring/recommender.js';
 import { findEvaluations } from '../store/evaluations.js';
-import { DEFAULT_PRESET, PRESETS, storedHyperparameters } from '../store/hyperparameters.js';
+import {
+  DEFAULT_PRESET,
+  PRESETS,
+  sizedHyperparameters,
+  storedHyperparameters,
+} from '../store/hyperparameters.js';
 import { findActiveModel } from '../store/models.js';
 import { moviesByIndex } from '../store/movies.js';
 import type { Model } from '../store/prisma/client.js';
@@ -19,7 +24,7 @@ import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation } from './report.js';
+import { describeEvaluation, type OtherModel } from './report.js';
 import { serve } from './serve.js';
 import { withStore } from './session.js';
 import { runTraining, toRequest } from './train.js';
@@ -27,10 +32,12 @@ import { runTraining, toRequest } from './train.js';
 /** The built-in set: small enough to train in seconds, large enough for tastes to show. */
 const SYNTHETIC = { users: 600, movies: 400, ratings: 40_000, seed: 1 };
 const RECOMMENDATIONS = 10;
+/** The paper's network, to compare with, and then the model that answers. */
+const QUICKSTART_PRESETS = [DEFAULT_PRESET, 'accurate'];
 
 interface QuickstartOptions {
   data?: string;
-  preset: string;
+  preset?: string;
   epochs?: number;
   engine: string;
   port: number;
@@ -44,9 +51,10 @@ export function addQuickstart(program: Command, io: Io): void {
     .description('start everything: database, a data set, a trained model, and the server until Ctrl-C')
     .option('--data <path>', 'MovieLens folder, .zip or ratings CSV; without it a small synthetic set')
     .addOption(
-      new Option('--preset <name>', 'settings to train with')
-        .choices(Object.keys(PRESETS))
-        .default(DEFAULT_PRESET),
+      new Option(
+        '--preset <name>',
+        `settings to train with; without it first ${QUICKSTART_PRESETS.join(', then ')}, side by side`,
+      ).choices(Object.keys(PRESETS)),
     )
     .option(
       '--epochs <n>',
@@ -58,13 +66,14 @@ export function addQuickstart(program: Command, io: Io): void {
     .option('--exit', 'stop once recommendations have been printed, instead of serving')
     .option('--json', 'one line of JSON per event')
     .action(async (options: QuickstartOptions) => {
-      const request = toRequest(options, io.version);
+      const presets = options.preset === undefined ? QUICKSTART_PRESETS : [options.preset];
+      const requests = presets.map((preset) => toRequest({ ...options, preset }, io.version));
       const output = io.output(options);
       output.event({ event: 'starting' }, 'starting PostgreSQL …');
       await withStore(io.config, async (session) => {
         const { store, signal } = session;
         const changed = await importOnce(io, store, options, output, signal);
-        const model = await trainOnce(io, store, request, changed, output, signal);
+        const model = await trainOnce(io, store, requests, changed, output, signal);
         await showRecommendations(store, model, io.config, output);
         if (!options.exit)
           await serve(session, io, { host: io.config.host, port: options.port, worker: true }, output);
@@ -93,16 +102,17 @@ async function importOnce(
   return counts.inserted + counts.updated > 0;
 }
 
+/** Trains as asked, one after another, unless the last of it is there; gives the model of the last. */
 async function trainOnce(
   { config }: Io,
   store: Store,
-  request: RunRequest,
+  requests: readonly RunRequest[],
   changed: boolean,
   output: Output,
   signal: AbortSignal,
 ): Promise<Model> {
   const active = await findActiveModel(store);
-  if (active && !changed && (await isTrainedAs(store, active, request))) {
+  if (active && !changed && (await isTrainedAs(store, active, requests.at(-1)!))) {
     output.event(
       { event: 'kept-model', version: active.version },
       `model ${active.version} knows these ratings already; \`npx marquee train\` trains another`,
@@ -116,16 +126,18 @@ async function trainOnce(
     }
     return active;
   }
-  await runTraining(store, request, config, output, signal);
+  const done: OtherModel[] = [];
+  for (const request of requests) done.push(await runTraining(store, request, config, output, signal, done));
   return (await findActiveModel(store))!;
 }
 
 async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {
   const run = await getRun(store, model.runId);
+  const sized = sizedHyperparameters(request.preset, request.hyperparameters, run.trainRatings ?? 0);
   const isSame = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
   const now = await store.prisma.rating.aggregate({ _count: true, _max: { ratedAt: true } });
   return (
-    isSame(storedHyperparameters(run.hyperparameters), request.hyperparameters) &&
+    isSame(storedHyperparameters(run.hyperparameters), sized) &&
     isSame(run.split, request.split) &&
     run.seed === request.seed &&
     run.snapshotRatings === now._count &&

@@ -8,10 +8,18 @@ interface Evaluated extends ErrorFigures {
   baselines: (ErrorFigures & { name: string })[];
 }
 
-export function describeEvaluation({ testRatings, confusion, baselines, ...figures }: Evaluated): string {
+/** A model measured on the same test ratings before. */
+export interface OtherModel extends ErrorFigures {
+  name: string;
+}
+
+export function describeEvaluation(
+  { testRatings, confusion, baselines, ...figures }: Evaluated,
+  others: readonly OtherModel[] = [],
+): string {
   const { threshold, truePositives, falsePositives, trueNegatives, falseNegatives } = confusion;
   const accuracy = (truePositives + trueNegatives) / testRatings;
-  const rows = [...baselines].sort((a, b) => b.rmse - a.rmse);
+  const rows = [...baselines, ...others].sort((a, b) => b.rmse - a.rmse);
   return [
     '',
     `on ${formatCount(testRatings)} test ratings        RMSE     MAE     MSE`,

@@ -20,8 +20,11 @@ import { runInThread, toAppError } from '../training/runInThread.js';
 import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation, formatCount } from './report.js';
+import { describeEvaluation, formatCount, type OtherModel } from './report.js';
 import { withStore } from './session.js';
+
+/** Of more epochs than this a person is told every tenth and the last. */
+const TOLD_EPOCHS = 50;
 
 interface TrainOptions extends Partial<Hyperparameters> {
   preset: string;
@@ -108,14 +111,16 @@ export function toRequest(options: TrainOptions, codeVersion: string): RunReques
   return request;
 }
 
-/** Records a run and trains it here. @throws what ended it, when it did not succeed */
+/** Records a run and trains it here; gives its errors. @throws what ended it, when it did not succeed */
 export async function runTraining(
   store: Store,
   request: RunRequest,
   { threads }: EngineSettings,
   output: Output,
   signal: AbortSignal,
-): Promise<void> {
+  others: readonly OtherModel[] = [],
+): Promise<OtherModel> {
+  let figures: OtherModel | null = null;
   const run = await createRun(store, request, 'RUNNING');
   output.event(
     { event: 'run', runId: run.id, preset: run.preset },
@@ -123,15 +128,19 @@ export async function runTraining(
   );
   const outcome = await runInThread(store, run, {
     ...{ threads, signal },
-    onEvent: (event) => report(event, output),
+    onEvent(event) {
+      if (event.event === 'succeeded') figures = { ...event.evaluation, name: run.preset };
+      report(event, output, others);
+    },
   });
   if (outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
+  return figures!;
 }
 
-function report(event: TrainingEvent, output: Output): void {
+function report(event: TrainingEvent, output: Output, others: readonly OtherModel[]): void {
   const share = shareOf(event);
-  if (share === null) output.event(event, describe(event));
-  else output.progress(event, share, describe(event) ?? '');
+  if (share === null) output.event(event, describe(event, others));
+  else output.progress(event, share, describe(event, others) ?? '');
 }
 
 /** null for events that are not progress. */
@@ -140,7 +149,7 @@ function shareOf(event: TrainingEvent): number | null {
   return event.event === 'progress' ? (event.epoch - 1 + event.step / event.steps) / event.epochs : null;
 }
 
-function describe(event: TrainingEvent): string | null {
+function describe(event: TrainingEvent, others: readonly OtherModel[]): string | null {
   switch (event.event) {
     case 'reading':
       return 'reading ratings';
@@ -149,6 +158,8 @@ function describe(event: TrainingEvent): string | null {
     case 'progress':
       return `epoch ${event.epoch}/${event.epochs}, loss ${event.trainLoss?.toFixed(4)}, ${Math.ceil(event.etaSeconds ?? 0)} s left`;
     case 'epoch': {
+      const isTold = event.epochs <= TOLD_EPOCHS || event.epoch % 10 === 0 || event.epoch === event.epochs;
+      if (!isTold) return null;
       const [train, validation] = [event.trainLoss.toFixed(4), event.validationLoss.toFixed(4)];
       const epoch = `${String(event.epoch).padStart(3)}/${event.epochs}`;
       return `epoch ${epoch}  train ${train}  validation ${validation}  ${event.seconds.toFixed(1)} s`;
@@ -156,7 +167,7 @@ function describe(event: TrainingEvent): string | null {
     case 'evaluating':
       return null;
     case 'succeeded':
-      return describeEvaluation(event.evaluation);
+      return describeEvaluation(event.evaluation, others);
     default:
       return event satisfies never;
   }

@@ -1,6 +1,9 @@
 // The contract between the training loop, scoring and anything that can do the arithmetic.
 // Only engines/open.ts imports implementations; implementations import this file and their own kernels.
 // What the numbers must be is defined by engines/reference.ts and held by test/engines.contract.test.ts.
+// The second way of training, by sweeps of a sampler, is in engines/sweeps.ts.
+
+import type { Sampler, SamplerOptions } from './sweeps.js';
 
 /**
  * Which parts a model has, and their sizes. With p_u, q_m the embeddings of user u and movie m:
@@ -161,6 +164,8 @@ export interface Engine {
   threads: number;
   openTrainer(options: TrainerOptions): Promise<Trainer>;
   openScorer(shape: ModelShape, parameters: Parameters): Promise<Scorer>;
+  /** Absent where the door says hasSweeps: false. */
+  openSampler?(options: SamplerOptions): Promise<Sampler>;
 }
 
 export interface EngineSettings {
@@ -177,6 +182,8 @@ export interface EngineDoor {
   open(settings: EngineSettings): Promise<Engine>;
   /** Null when it has such models; otherwise what goes on after "engine native has": "no models with 3 hidden layers". Needs no probe. */
   refusalOf(shape: Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'>): string | null;
+  /** Whether its engine trains models of the kind bayes; absent: no. */
+  hasSweeps?: boolean;
 }
 
 export type EngineProbe =

@@ -5,13 +5,15 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { cpuEngine } from './cpuEngine.js';
 import { type CpuDevice, type CpuModel, type EpochPart, refusalOfShape } from './cpuModel.js';
-import type { EngineDoor, TopMoviesRequest } from './engine.js';
+import { openCpuSampler } from './cpuSampler.js';
+import type { Engine, EngineDoor, TopMoviesRequest } from './engine.js';
+import { openNativeSampler, type SamplerAddon } from './nativeSampler.js';
 
 /** A model of the addon. */
 type Handle = { readonly brand: unique symbol };
 
 /** src/engines/cpu/addon.c. */
-interface Addon {
+interface Addon extends SamplerAddon {
   /** Of this processor, best first. */
   instructionSets(): string[];
   open(instructionSet: string, config: Float64Array): Handle;
@@ -63,7 +65,8 @@ export function nativeDoorFor(instructionSet?: string): EngineDoor {
         return { name: 'native', available: false, device: null, reason: (error as Error).message };
       }
     },
-    open: async ({ threads }) => cpuEngine(nativeDevice(threads, instructionSet)),
+    open: async ({ threads }) => nativeEngine(threads, instructionSet),
+    hasSweeps: true,
   };
 }
 
@@ -116,6 +119,19 @@ function choose(addon: Addon, wanted: string | undefined): string {
 
 function describe(threads: number, instructionSet: string): string {
   return `CPU, ${threads} thread${threads === 1 ? '' : 's'}, ${instructionSet}`;
+}
+
+function nativeEngine(threads: number, wanted: string | undefined): Engine {
+  const addon = loadAddon();
+  const instructionSet = choose(addon, wanted);
+  const device = {
+    threads,
+    openSampler: async (config: Float64Array) => openNativeSampler(addon, instructionSet, config),
+  };
+  return {
+    ...cpuEngine(nativeDevice(threads, wanted)),
+    openSampler: (options) => openCpuSampler(device, options),
+  };
 }
 
 function nativeDevice(threads: number, wanted: string | undefined): CpuDevice {

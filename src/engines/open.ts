@@ -26,8 +26,8 @@ export const ENGINE_DOORS: readonly EngineDoor[] = [
 /** Takes the fastest engine that is there and has the model. */
 export const AUTO_ENGINE = 'auto';
 
-/** What of a model decides whether an engine has it. */
-type Sizes = Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'>;
+/** What of a model decides whether an engine has it; kind: how it is to be trained, absent: not at all, or by gradient steps. */
+type Sizes = Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'> & { kind?: 'gradient' | 'bayes' };
 
 export interface EngineNeeds extends EngineSettings {
   /** Of the model that it is for; absent: any. */
@@ -106,6 +106,8 @@ async function chooseDoor(
 
 /** As a sentence; a door's own words go on after "has": "no models with 3 hidden layers". */
 function refusalOf(door: EngineDoor, shape: Sizes | undefined): string | null {
-  const refusal = shape ? door.refusalOf(shape) : null;
+  if (!shape) return null;
+  const lacksSweeps = shape.kind === 'bayes' && !door.hasSweeps;
+  const refusal = lacksSweeps ? 'no models of the kind bayes' : door.refusalOf(shape);
   return refusal && `engine ${door.name} has ${refusal}`;
 }

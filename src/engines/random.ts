@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 
 /** What a seed is used for: each use draws from a stream of its own. */
-export const STREAMS = { epochOrder: 0, firstParameter: 1 } as const;
+export const STREAMS = { epochOrder: 0, firstParameter: 1, sweeps: 1000 } as const;
 
 /** 2³² divided by the golden ratio, the step of Weyl sequences (Knuth, TAOCP vol. 3, §6.4). */
 const GOLDEN = 0x9e3779b9;

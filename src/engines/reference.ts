@@ -26,6 +26,7 @@ import type {
 } from './engine.js';
 import { addGradients, type Network, networkOf, outputOf } from './referenceNetwork.js';
 import { applyStep } from './referenceOptimizers.js';
+import { ReferenceSampler } from './referenceSweeps.js';
 import { checkParameters, copyParameters } from './shape.js';
 import { topMoviesByScores } from './topMovies.js';
 
@@ -34,6 +35,7 @@ export const referenceDoor: EngineDoor = {
   probe: async () => ({ name: 'reference', available: true, device: 'CPU, 1 thread', reason: null }),
   open: async () => referenceEngine,
   refusalOf: () => null,
+  hasSweeps: true,
 };
 
 const referenceEngine: Engine = {
@@ -42,6 +44,7 @@ const referenceEngine: Engine = {
   threads: 1,
   openTrainer: async (options) => new ReferenceTrainer(options),
   openScorer: async (shape, parameters) => new ReferenceScorer(shape, parameters),
+  openSampler: async (options) => new ReferenceSampler(options),
 };
 
 class ReferenceScorer implements Scorer {

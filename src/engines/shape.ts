@@ -47,6 +47,11 @@ export function hasEmbeddings({ hiddenLayers, dotProduct }: ModelShape): boolean
   return hiddenLayers.length > 0 || dotProduct === true;
 }
 
+/** Whether a model consists of rows of users and movies alone: biases and a dot product. */
+export function hasRows({ hiddenLayers, biases, dotProduct }: ModelShape): boolean {
+  return hiddenLayers.length === 0 && biases === true && dotProduct === true;
+}
+
 /** Whether a parameter has one row for each user or movie, and of which of them; null: it belongs to a layer. */
 export function rowsOf(parameterName: string): 'user' | 'movie' | null {
   const match = /^(user|movie)_(embeddings|biases)$/.exec(parameterName);

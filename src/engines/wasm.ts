@@ -1,23 +1,20 @@
 // The engine `wasm`: the kernels of engines/cpu as WebAssembly SIMD, on threads of their own that share one memory.
 // Needs nothing but Node. The memory of a model is made in the size it needs and goes when the model is closed.
 
-import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { cpuEngine } from './cpuEngine.js';
 import { type CpuDevice, refusalOfShape } from './cpuModel.js';
-import type { EngineDoor, ModelShape } from './engine.js';
+import { openCpuSampler } from './cpuSampler.js';
+import type { Engine, EngineDoor, ModelShape } from './engine.js';
+import { align, CALL_BYTES, instantiate, makeMemory, STACK_BYTES, stackTops } from './wasmMemory.js';
 import { type Kernels, openWasmModel, type WasmMemory } from './wasmModel.js';
+import { openWasmSampler } from './wasmSampler.js';
 import { scratchBytes } from './wasmScratch.js';
 import { openCrew } from './wasmThreads.js';
 
-const PAGE_BYTES = 65_536;
-const MAX_BYTES = 2 ** 32;
-const STACK_BYTES = 65_536;
 /** Of one rating in the memory of the kernels. */
 const RATING_BYTES = 12;
-/** For configurations, orders and results. */
-const CALL_BYTES = 1024;
 
 export const wasmDoor: EngineDoor = {
   name: 'wasm',
@@ -31,7 +28,8 @@ export const wasmDoor: EngineDoor = {
       return { name: 'wasm', available: false, device: null, reason };
     }
   },
-  open: async ({ threads }) => cpuEngine(wasmDevice(threads)),
+  open: async ({ threads }) => wasmEngine(threads),
+  hasSweeps: true,
 };
 
 function describe(threads: number): string {
@@ -64,6 +62,14 @@ function compile(): WebAssembly.Module {
   return compiled;
 }
 
+function wasmEngine(threads: number): Engine {
+  const openSampler = (config: Float64Array) => openWasmSampler(compile(), threads, config);
+  return {
+    ...cpuEngine(wasmDevice(threads)),
+    openSampler: (options) => openCpuSampler({ threads, openSampler }, options),
+  };
+}
+
 function wasmDevice(threads: number): CpuDevice {
   const module = compile();
   return {
@@ -72,11 +78,7 @@ function wasmDevice(threads: number): CpuDevice {
     threads,
     async openModel(config, shape, ratings) {
       const memory = layOut(module, config, shape, ratings, threads);
-      const crew = await openCrew(
-        module,
-        memory.memory,
-        Array.from({ length: threads }, (_, thread) => memory.stacks + (thread + 1) * STACK_BYTES),
-      );
+      const crew = await openCrew(module, memory.memory, stackTops(memory.stacks, threads));
       return openWasmModel(memory, crew, config, shape.movies);
     },
   };
@@ -97,29 +99,16 @@ function layOut(
   const model = align(scratch + scratchBytes(shape));
   const ratingsAt = align(model + base.modelBytes);
   const bytes = ratingsAt + ratings * RATING_BYTES;
-  assert(
-    bytes <= MAX_BYTES,
-    `a model of this size needs ${(bytes / 2 ** 30).toFixed(1)} GiB; WebAssembly has 4 GiB; the engine native has no such limit`,
-  );
-  const pages = Math.ceil(bytes / PAGE_BYTES);
-  const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  const kernels = instantiate(module, memory);
+  const memory = makeMemory(bytes);
+  const kernels = instantiate<Kernels>(module, memory);
   return { memory, kernels, call, stacks, scratch, model, ratings: ratingsAt };
 }
 
 /** How much memory the model takes, asked in a memory of its own. */
 function measure(module: WebAssembly.Module, config: Float64Array): { heap: number; modelBytes: number } {
-  const memory = new WebAssembly.Memory({ initial: 4, maximum: 4, shared: true });
-  const kernels = instantiate(module, memory);
+  const memory = makeMemory(4 * STACK_BYTES);
+  const kernels = instantiate<Kernels>(module, memory);
   const at = align(kernels.__heap_base.value);
   new Float64Array(memory.buffer, at, config.length).set(config);
   return { heap: kernels.__heap_base.value, modelBytes: kernels.model_bytes(at) };
-}
-
-function instantiate(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernels {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
-}
-
-function align(address: number): number {
-  return Math.ceil(address / 64) * 64;
 }

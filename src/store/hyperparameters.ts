@@ -4,6 +4,8 @@
 import { AppError } from '../errors.js';
 
 export interface Hyperparameters {
+  /** How it is trained: by steps down a gradient, or by sweeps of a Gibbs sampler, to which optimizer, rates and L2 mean nothing. */
+  kind: 'gradient' | 'bayes';
   embeddingWidth: number;
   hiddenLayers: number[];
   biases: boolean;
@@ -16,7 +18,10 @@ export interface Hyperparameters {
   l2Biases: number;
   l2Weights: number;
   batchSize: number;
+  /** Of bayes: sweeps. */
   epochs: number;
+  /** Of bayes: sweeps that the mean leaves out. */
+  burnIn: number;
 }
 
 /** HASH: by a seeded hash of (userId, movieId), so that a rating never changes side when others are added. */
@@ -33,6 +38,7 @@ export const DEFAULT_SEED = 42;
 
 /** What runs had that were recorded before there was a choice. */
 const FORMER = {
+  kind: 'gradient',
   biases: false,
   dotProduct: false,
   optimizer: 'sgd',
@@ -40,6 +46,7 @@ const FORMER = {
   l2Embeddings: 0,
   l2Biases: 0,
   l2Weights: 0,
+  burnIn: 0,
 } as const satisfies Partial<Hyperparameters>;
 
 const PAPER: Readonly<Hyperparameters> = {
@@ -52,11 +59,21 @@ const PAPER: Readonly<Hyperparameters> = {
   epochs: 25,
 };
 
+/** Biased factorization by Gibbs sampling: what a run of the kind bayes can be told is its width, its sweeps and its burn-in. */
+const BAYES: Readonly<Hyperparameters> = {
+  ...PAPER,
+  kind: 'bayes',
+  hiddenLayers: [],
+  biases: true,
+  dotProduct: true,
+};
+
 /** The paper's network; `paper-deep` has its commented alternative of three hidden layers; `mf` is matrix factorization. */
 export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
   paper: PAPER,
   'paper-deep': { ...PAPER, hiddenLayers: [1024, 400, 400] },
   mf: {
+    kind: 'gradient',
     embeddingWidth: 64,
     hiddenLayers: [],
     biases: true,
@@ -72,7 +89,10 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
     l2Weights: 0,
     batchSize: 512,
     epochs: 12,
+    burnIn: 0,
   },
+  fast: { ...BAYES, embeddingWidth: 15, epochs: 30, burnIn: 12 },
+  accurate: { ...BAYES, embeddingWidth: 31, epochs: 130, burnIn: 30 },
 };
 
 /** The values that a hyperparameter may have. */
@@ -84,6 +104,11 @@ export type Domain = { meaning: string } & (
 
 /** hiddenLayers: the range of each width. */
 export const HYPERPARAMETER_DOMAINS: Readonly<Record<keyof Hyperparameters, Domain>> = {
+  kind: {
+    kind: 'choice',
+    values: ['gradient', 'bayes'],
+    meaning: 'how the model is trained: by gradient steps or by Gibbs sampling',
+  },
   embeddingWidth: wholeFrom(1, 256, 'columns of the user and movie embeddings'),
   hiddenLayers: {
     ...wholeFrom(1, 8192, 'widths of the hidden layers, first to last; up to 8 layers'),
@@ -99,7 +124,8 @@ export const HYPERPARAMETER_DOMAINS: Readonly<Record<keyof Hyperparameters, Doma
   l2Biases: decimalFrom(0, 10, 'weight of Σw² of the biases of users and movies'),
   l2Weights: decimalFrom(0, 10, 'weight of Σw² of the weights of layers'),
   batchSize: wholeFrom(1, 65_536, 'ratings per step'),
-  epochs: wholeFrom(1, 1000, 'passes over the training ratings'),
+  epochs: wholeFrom(1, 1000, 'passes over the training ratings; of bayes: sweeps'),
+  burnIn: wholeFrom(0, 999, 'of bayes: first sweeps, which the mean leaves out'),
 };
 const MAX_HIDDEN_LAYERS = 8;
 const SEED_MAX = 2 ** 31 - 1;
@@ -123,6 +149,23 @@ export function resolveHyperparameters(preset: string, overrides: Partial<Hyperp
   return resolved;
 }
 
+/**
+ * What a preset comes to on so many training ratings: small sets want more sweeps and narrower embeddings. Values other than the
+ * preset's were asked for, and stay.
+ */
+export function sizedHyperparameters(
+  preset: string,
+  asked: Hyperparameters,
+  trainRatings: number,
+): Hyperparameters {
+  const sized = { ...asked };
+  if (preset !== 'accurate') return sized;
+  const { epochs, embeddingWidth } = PRESETS.accurate;
+  if (trainRatings < 200_000 && asked.epochs === epochs) sized.epochs = 230;
+  if (trainRatings < 50_000 && asked.embeddingWidth === embeddingWidth) sized.embeddingWidth = 15;
+  return sized;
+}
+
 /** The hyperparameters of a stored run, which may be older than some of them. */
 export function storedHyperparameters(stored: unknown): Hyperparameters {
   return { ...FORMER, ...(stored as Hyperparameters) };
@@ -144,11 +187,17 @@ export function checkSeed(path: string[], seed: number): void {
   throw invalid(path, `is ${seed}: expected a whole number from 0 to ${SEED_MAX}`);
 }
 
-function checkParts({ hiddenLayers, biases, dotProduct }: Hyperparameters): void {
+function checkParts({ kind, hiddenLayers, biases, dotProduct }: Hyperparameters): void {
   const layers = hiddenLayers.length;
   const path = ['hyperparameters', 'hiddenLayers'];
   if (layers > MAX_HIDDEN_LAYERS)
     throw invalid(path, `has ${layers} widths: expected 0 to ${MAX_HIDDEN_LAYERS}`);
+  if (kind === 'bayes' && !(layers === 0 && biases && dotProduct)) {
+    throw invalid(
+      ['hyperparameters', 'kind'],
+      'is bayes: expected biases and dotProduct, and no hidden layers',
+    );
+  }
   if (layers === 0 && !biases && !dotProduct) {
     throw invalid(
       path,

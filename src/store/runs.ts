@@ -5,6 +5,7 @@
 //      └────requeueRun─────┘──failLostRuns, without heartbeat──▶ FAILED
 
 import { AppError, type ErrorCode } from '../errors.js';
+import type { Hyperparameters } from './hyperparameters.js';
 import type { Prisma, RunStatus, TrainingRun } from './prisma/client.js';
 import type { RunRequest } from './runRequest.js';
 import { inTransaction, type Store } from './store.js';
@@ -94,7 +95,7 @@ export async function listRuns(
   });
 }
 
-/** What was found out at the start: where it runs and on which ratings. */
+/** What was found out at the start: where it runs, on which ratings, and what the preset comes to on so many. */
 export async function recordStart(
   store: Store,
   id: number,
@@ -108,9 +109,11 @@ export async function recordStart(
     | 'snapshotChecksum'
     | 'trainRatings'
     | 'testRatings'
-  >,
+  > & { hyperparameters: Hyperparameters },
 ): Promise<void> {
-  await store.prisma.trainingRun.updateMany({ where: { id, status: 'RUNNING' }, data: start });
+  const { hyperparameters, ...rest } = start;
+  const data = { ...rest, hyperparameters: { ...hyperparameters } };
+  await store.prisma.trainingRun.updateMany({ where: { id, status: 'RUNNING' }, data });
 }
 
 /** Says that the run is alive; false when it is no longer RUNNING and should stop. */

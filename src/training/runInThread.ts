@@ -4,7 +4,7 @@
 import { Worker } from 'node:worker_threads';
 import type { EngineSettings } from '../engines/engine.js';
 import { AppError, messageOf } from '../errors.js';
-import type { Hyperparameters } from '../store/hyperparameters.js';
+import { storedHyperparameters } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { beat, endRun, type RunProgress, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
@@ -46,7 +46,7 @@ export async function runInThread(
 }
 
 function inputOf(store: Store, run: TrainingRun, { threads }: EngineSettings): ThreadInput {
-  const shape = run.hyperparameters as unknown as Hyperparameters;
+  const shape = storedHyperparameters(run.hyperparameters);
   return { databaseUrl: store.url, runId: run.id, engine: run.engine, needs: { threads, shape } };
 }
 

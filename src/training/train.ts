@@ -1,28 +1,26 @@
-// The flow of a run: ratings → split → trainer → epochs → evaluation → result. Runs wherever it is called;
+// The flow of a run: ratings → split → learner → epochs → evaluation → result. Runs wherever it is called;
 // training/thread.ts calls it in a worker thread. Asks the engine only through engines/engine.ts.
 
-import type {
-  Engine,
-  ModelShape,
-  OptimizerSettings,
-  Parameters,
-  Trainer,
-  TrainingRatings,
-} from '../engines/engine.js';
-import { initialParameters } from '../engines/init.js';
+import type { Engine, ModelShape, Parameters, TrainingRatings } from '../engines/engine.js';
 import { AppError } from '../errors.js';
-import { type Hyperparameters, type Split, storedHyperparameters } from '../store/hyperparameters.js';
+import {
+  type Hyperparameters,
+  type Split,
+  sizedHyperparameters,
+  storedHyperparameters,
+} from '../store/hyperparameters.js';
 import type { ModelContent } from '../store/models.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
-import { getRun, recordStart } from '../store/runs.js';
+import { type EpochMetricRow, getRun, recordStart, saveEpoch } from '../store/runs.js';
 import { clipToScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { meanOf } from './baselines.js';
 import { runEpochs } from './epochs.js';
 import { evaluate, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
+import { type Learner, openLearner } from './learner.js';
 import { type RatingSet, type SplitRatings, splitRatings } from './split.js';
 
 /**
@@ -37,39 +35,41 @@ export async function trainRun(
 ): Promise<void> {
   const { onEvent } = options;
   const run = await getRun(store, runId);
-  const hyperparameters = storedHyperparameters(run.hyperparameters);
   const clock = startClock();
-  const { train, test, userIds, movieIds } = await readSides(store, engine, run, options);
+  const { train, test, userIds, movieIds, hyperparameters } = await readSides(store, engine, run, options);
   clock.lap('read');
 
-  const shape = shapeOf({ userIds, movieIds }, hyperparameters);
+  const sizes = { users: userIds.length, movies: movieIds.length };
+  const shape = shapeOf(sizes, hyperparameters);
   const baselines = measureBaselines({ train, test }, shape.users, shape.movies);
   clock.lap('baselines');
   const ratingMean = meanOf(train.ratings);
   const ratings = toTargets(train, ratingMean);
-  const trainer = await openTrainer(engine, shape, hyperparameters, ratings, run.seed);
+  const learner = await openLearner(engine, shape, hyperparameters, ratings, run.seed);
   try {
     const { length } = ratings.targets;
-    await runEpochs(store, runId, trainer, length, test, hyperparameters, ratingMean, options);
+    const onEpoch = (metric: EpochMetricRow) => saveEpoch(store, runId, metric);
+    await runEpochs(learner, hyperparameters.epochs, length, test, ratingMean, { ...options, onEpoch });
     clock.lap('train');
     onEvent?.({ event: 'evaluating' });
-    const predicted = await predictRatings(trainer, test, ratingMean);
+    const predicted = await predictRatings(learner, test, ratingMean);
     const evaluation = evaluate(test, predicted, baselines);
     clock.lap('evaluate');
     const modelId = await saveResult(store, runId, {
       evaluation,
       testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
-      model: toContent(shape, await trainer.parameters(), ratingMean, ratings),
+      model: toContent(shape, await learner.parameters(), ratingMean, ratings),
       promote: run.promote,
       timings: clock.seconds,
     });
     onEvent?.({ event: 'succeeded', modelId, evaluation, peakRssMiB: peakRssMiB() });
   } finally {
-    await trainer.close();
+    await learner.close();
   }
 }
 
 interface Sides extends SplitRatings {
+  hyperparameters: Hyperparameters;
   userIds: Int32Array;
   movieIds: Int32Array;
 }
@@ -86,18 +86,24 @@ async function readSides(
     signal,
   });
   const sides = splitRatings(table, run.split as unknown as Split);
-  await announce(store, engine, run.id, table, sides, onEvent);
-  return { ...sides, userIds: table.userIds, movieIds: table.movieIds };
+  const asked = storedHyperparameters(run.hyperparameters);
+  const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
+  await announce(store, engine, run.id, { table, sides, hyperparameters }, onEvent);
+  return { ...sides, hyperparameters, userIds: table.userIds, movieIds: table.movieIds };
 }
 
 async function announce(
   store: Store,
   engine: Engine,
   runId: number,
-  table: RatingTable,
-  { train, test }: SplitRatings,
+  {
+    table,
+    sides,
+    hyperparameters,
+  }: { table: RatingTable; sides: SplitRatings; hyperparameters: Hyperparameters },
   onEvent: TrainingOptions['onEvent'],
 ): Promise<void> {
+  const { train, test } = sides;
   const [trainRatings, testRatings] = [train.ratings.length, test.ratings.length];
   if (trainRatings === 0 || testRatings === 0) {
     throw new AppError(
@@ -111,58 +117,30 @@ async function announce(
     snapshotRatings: table.ratings.length,
     snapshotLatest: table.latestRatedAt,
     snapshotChecksum: table.checksum,
+    hyperparameters,
   });
   onEvent?.({ event: 'started', engine: name, device, threads, trainRatings, testRatings });
 }
 
-function shapeOf(
-  { userIds, movieIds }: Pick<RatingTable, 'userIds' | 'movieIds'>,
+export function shapeOf(
+  sizes: { users: number; movies: number },
   { embeddingWidth, hiddenLayers, biases, dotProduct }: Hyperparameters,
 ): ModelShape {
-  return {
-    ...{ users: userIds.length, movies: movieIds.length },
-    ...{ embeddingWidth, hiddenLayers, biases, dotProduct },
-  };
-}
-
-async function openTrainer(
-  engine: Engine,
-  shape: ModelShape,
-  hyperparameters: Hyperparameters,
-  ratings: TrainingRatings,
-  seed: number,
-): Promise<Trainer> {
-  return engine.openTrainer({
-    shape,
-    parameters: initialParameters(shape, seed),
-    optimizer: optimizerOf(hyperparameters),
-    ratings,
-    seed,
-  });
+  return { ...sizes, embeddingWidth, hiddenLayers, biases, dotProduct };
 }
 
 /** In place: the ratings become the targets. A copy would hold another 4 bytes for each rating as long as the run lasts. */
-function toTargets({ userIndices, movieIndices, ratings }: RatingSet, ratingMean: number): TrainingRatings {
+export function toTargets(
+  { userIndices, movieIndices, ratings }: RatingSet,
+  ratingMean: number,
+): TrainingRatings {
   for (let i = 0; i < ratings.length; i++) ratings[i] -= ratingMean;
   return { userIndices, movieIndices, targets: ratings };
 }
 
-function optimizerOf(hyperparameters: Hyperparameters): OptimizerSettings {
-  const { learningRate, learningRateDecay, momentum, batchSize } = hyperparameters;
-  return {
-    kind: hyperparameters.optimizer,
-    ...{ learningRate, learningRateDecay, momentum, batchSize },
-    l2: {
-      embeddings: hyperparameters.l2Embeddings,
-      biases: hyperparameters.l2Biases,
-      weights: hyperparameters.l2Weights,
-    },
-  };
-}
-
 /** In stars, clipped to the scale: what is served. */
-async function predictRatings(trainer: Trainer, set: RatingSet, ratingMean: number): Promise<Float32Array> {
-  const raw = await trainer.predict(set.userIndices, set.movieIndices);
+async function predictRatings(learner: Learner, set: RatingSet, ratingMean: number): Promise<Float32Array> {
+  const raw = await learner.predict(set.userIndices, set.movieIndices);
   return raw.map((output) => clipToScale(output + ratingMean));
 }
 

@@ -3,7 +3,14 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { Rating, User } from './catalogue.js';
 import { Model } from './models.js';
-import { type OptimizerKind, OptimizerKindEnum, SplitKindEnum, TrainingRun } from './training.js';
+import {
+  type ModelKind,
+  ModelKindEnum,
+  type OptimizerKind,
+  OptimizerKindEnum,
+  SplitKindEnum,
+  TrainingRun,
+} from './training.js';
 
 @ObjectType({ description: 'Why a mutation was refused; nothing was changed then.', simpleResolvers: true })
 export class UserError {
@@ -31,6 +38,9 @@ abstract class Payload {
   description: 'Settings that replace those of the preset; what is absent or null stays as in the preset.',
 })
 export class HyperparametersInput {
+  @Field(() => ModelKindEnum, { nullable: true, description: 'How the model is trained.' })
+  kind?: ModelKind;
+
   @Field(() => Int, { nullable: true, description: 'Columns of the user and movie embeddings, 1 to 256.' })
   embeddingWidth?: number;
 
@@ -92,8 +102,17 @@ export class HyperparametersInput {
   @Field(() => Int, { nullable: true, description: 'Ratings per step, 1 to 65,536.' })
   batchSize?: number;
 
-  @Field(() => Int, { nullable: true, description: 'Passes over the training ratings, 1 to 1,000.' })
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Passes over the training ratings, 1 to 1,000; of BAYES: sweeps.',
+  })
   epochs?: number;
+
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Of BAYES: first sweeps, which the mean leaves out, 0 to 999.',
+  })
+  burnIn?: number;
 }
 
 @InputType({ description: 'How to divide ratings into training and test.' })
@@ -119,7 +138,8 @@ export class StartTrainingRunInput {
   @Field(() => String, {
     nullable: true,
     defaultValue: 'paper',
-    description: 'Hyperparameters to start from: "paper", "paper-deep" or "mf" (matrix factorization).',
+    description:
+      'Hyperparameters to start from: "paper", "paper-deep", "mf" (matrix factorization), or, sampled, "fast" or "accurate".',
   })
   preset!: string;
 

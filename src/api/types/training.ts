@@ -47,8 +47,25 @@ registerEnumType(OptimizerKindEnum, {
   },
 });
 
+export const ModelKindEnum = { GRADIENT: 'gradient', BAYES: 'bayes' } as const;
+export type ModelKind = (typeof ModelKindEnum)[keyof typeof ModelKindEnum];
+registerEnumType(ModelKindEnum, {
+  name: 'ModelKind',
+  description: 'How a model is trained.',
+  valuesConfig: {
+    GRADIENT: { description: 'By steps down the gradient of the loss.' },
+    BAYES: {
+      description:
+        'By sweeps of a Gibbs sampler over biases and a dot product; optimizer, rates, L2 and batchSize mean nothing to it.',
+    },
+  },
+});
+
 @ObjectType({ description: 'Settings of the model and of its training.', simpleResolvers: true })
 export class Hyperparameters {
+  @Field(() => ModelKindEnum, { description: 'How the model is trained.' })
+  kind!: ModelKind;
+
   @Field(() => Int, { description: 'Columns of the user and movie embeddings, 1 to 256.' })
   embeddingWidth!: number;
 
@@ -94,8 +111,11 @@ export class Hyperparameters {
   @Field(() => Int, { description: 'Ratings per step, 1 to 65,536.' })
   batchSize!: number;
 
-  @Field(() => Int, { description: 'Passes over the training ratings, 1 to 1,000.' })
+  @Field(() => Int, { description: 'Passes over the training ratings, 1 to 1,000; of BAYES: sweeps.' })
   epochs!: number;
+
+  @Field(() => Int, { description: 'Of BAYES: first sweeps, which the mean leaves out, 0 to 999.' })
+  burnIn!: number;
 }
 
 @ObjectType({ description: 'How ratings were divided into training and test.', simpleResolvers: true })
@@ -140,12 +160,14 @@ export class EpochMetric {
   epoch!: number;
 
   @Field(() => Float, {
-    description: 'Mean squared error over the batches in stars², each before its update.',
+    description:
+      'Mean squared error over the batches in stars², each before its update; of BAYES: of the sweep’s own draw.',
   })
   trainLoss!: number;
 
   @Field(() => Float, {
-    description: 'Mean squared error on the held-out ratings after the epoch, in stars².',
+    description:
+      'Mean squared error on the held-out ratings after the epoch, in stars²; of BAYES: of the mean so far.',
   })
   validationLoss!: number;
 
@@ -178,7 +200,10 @@ export class TrainingRun extends Node {
   @Field(() => String, { description: 'The preset that the hyperparameters started from.' })
   preset!: string;
 
-  @Field(() => Hyperparameters, { description: 'The preset with the settings that replace its own.' })
+  @Field(() => Hyperparameters, {
+    description:
+      'The preset with the settings that replace its own; once it runs, as they are for so many training ratings.',
+  })
   hyperparameters!: Hyperparameters;
 
   @Field(() => String, {

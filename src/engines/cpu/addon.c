@@ -4,10 +4,9 @@
 // the arrays of a job while it runs is left to the caller.
 
 #define _GNU_SOURCE
-#define NAPI_VERSION 8
+#include "addon.h"
 #include "instructionSets.h"
 #include "threads.h"
-#include <node_api.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -51,7 +50,7 @@ static napi_value fail(napi_env env, const char *message) {
 }
 
 /** Aligned to and made of huge pages where the system gives them: rows taken at random miss the TLB otherwise. */
-static void *take_memory(int64_t bytes) {
+void *take_memory(int64_t bytes) {
   if (bytes <= 0) bytes = 1;
   size_t size = ((size_t)bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
   void *memory = 0;
@@ -540,6 +539,7 @@ static napi_value init(napi_env env, napi_value exports) {
     napi_create_function(env, methods[i].name, NAPI_AUTO_LENGTH, methods[i].method, 0, &method);
     napi_set_named_property(env, exports, methods[i].name, method);
   }
+  add_sampler_methods(env, exports);
   return exports;
 }
 

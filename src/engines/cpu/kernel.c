@@ -1,6 +1,7 @@
 // The numeric work of the engines `wasm` and `native`, from one source. Compiled once for WebAssembly and once for each instruction
 // set of the addon; each copy ends in a table of its functions.
 
+#include "gibbs.h"
 #include "score.h"
 #include "tensors.h"
 
@@ -67,6 +68,18 @@ void wasm_top_movies(model *m, int thread, const int32_t *users, double count, d
   top_movies(m, thread, users, count, n, offset, allowed, after_scores, after_indices, counts, movies, scores);
 }
 EXPORT(peak_flops) double wasm_peak_flops(double rounds) { return peak_flops(rounds); }
+EXPORT(sampler_bytes) double wasm_sampler_bytes(const double *config) { return sampler_bytes(config); }
+EXPORT(sampler_open) void wasm_sampler_open(sampler *s, const double *config) { sampler_open(s, config); }
+EXPORT(sampler_place) void *wasm_sampler_place(sampler *s, int place) { return sampler_place(s, place); }
+EXPORT(sampler_ready) void wasm_sampler_ready(sampler *s) { sampler_ready(s); }
+EXPORT(sampler_sweep) void wasm_sampler_sweep(sampler *s, int thread, double sweep, double *result) {
+  sampler_sweep(s, thread, sweep, result);
+}
+EXPORT(sampler_predict)
+void wasm_sampler_predict(const sampler *s, int thread, const int32_t *users, const int32_t *movies, float *outputs,
+                          double count) {
+  sampler_predict(s, thread, users, movies, outputs, count);
+}
 EXPORT(read_all) double wasm_read_all(const float *values, double count) { return read_all(values, count); }
 
 #else
@@ -77,6 +90,7 @@ EXPORT(read_all) double wasm_read_all(const float *values, double count) { retur
 
 const kernels KERNELS = {ISA_NAME,    model_bytes, model_open,      tensor_write, tensor_read, steps_write,
                          steps_read,  epoch_begin, train,           catch_up,     predict,     prepare_scoring,
-                         score_movies, top_movies, peak_flops,      read_all};
+                         score_movies, top_movies, peak_flops,      read_all,
+                         sampler_bytes, sampler_open, sampler_place, sampler_ready, sampler_sweep, sampler_predict};
 
 #endif

@@ -55,6 +55,38 @@ enum {
 
 typedef struct model model;
 
+/** Places of the configuration of a sampler; engines/cpuSampler.ts names them in the same order. */
+enum {
+  SAMPLER_USERS,
+  SAMPLER_MOVIES,
+  SAMPLER_WIDTH,
+  SAMPLER_RATINGS,
+  SAMPLER_THREADS,
+  SAMPLER_BURN_IN,
+  SAMPLER_FIRST_KEY,
+  SAMPLER_SECOND_KEY,
+  SAMPLER_WISHART_SCALE,
+  SAMPLER_MEAN_WEIGHT,
+  SAMPLER_PRECISION_SHAPE,
+  SAMPLER_CONFIG_LENGTH
+};
+
+/** Arrays of a sampler that the host reads and writes: these of the users, then of the movies, then the scalars (doubles). */
+enum {
+  PLACE_STARTS,
+  PLACE_OTHERS,
+  PLACE_TARGETS,
+  PLACE_ROWS,
+  PLACE_PRIORS,
+  PLACE_LINKS,
+  PLACE_MEANS,
+  PLACE_PRECISIONS,
+  PLACES_OF_SIDE,
+  PLACE_SCALARS = 2 * PLACES_OF_SIDE
+};
+
+typedef struct sampler sampler;
+
 /** The order of an epoch: engines/shuffle.ts. */
 typedef struct {
   uint32_t count, a, b, keys[6];
@@ -97,6 +129,16 @@ typedef struct {
   /** Multiply-adds without memory, for `seconds`-like `rounds`; and reading `count` floats. Results only defeat the optimizer. */
   double (*peak_flops)(double rounds);
   double (*read_all)(const float *values, double count);
+  double (*sampler_bytes)(const double *config);
+  void (*sampler_open)(sampler *, const double *config);
+  void *(*sampler_place)(sampler *, int place);
+  /** Once the ratings are in their places. */
+  void (*sampler_ready)(sampler *);
+  /** Sweep number `sweep`, from 1. `result` gets Σ(ŷ − t)² and α. */
+  void (*sampler_sweep)(sampler *, int thread, double sweep, double *result);
+  /** Raw outputs of the means. */
+  void (*sampler_predict)(const sampler *, int thread, const int32_t *users, const int32_t *movies, float *outputs,
+                          double count);
 } kernels;
 
 /** Provided by the host: sleep while *at is `value`; wake everyone who sleeps at `at`. */

@@ -1,0 +1,185 @@
+// Samplers on the kernels of engines/cpu, the same for the addon and for WebAssembly: the state in the padded rows of the kernels, calls
+// one after another. The names and their order are those of engines/cpu/kernel.h.
+
+import assert from 'node:assert/strict';
+import { checkPairs } from './batches.js';
+import type { ModelShape, Parameters, Tensor } from './engine.js';
+import { randomStream, STREAMS } from './random.js';
+import { type RatingsOfSide, ratingsByMovie, ratingsByUser } from './ratingsBySide.js';
+import { initialSamplerState } from './samplerStart.js';
+import { sizeOf } from './shape.js';
+import {
+  checkSampler,
+  meanParameters,
+  type Sampler,
+  type SamplerOptions,
+  type SamplerState,
+  SIDES,
+  SWEEP_PRIORS,
+  type SweepResult,
+  samplerTensorShapes,
+} from './sweeps.js';
+
+export type SamplerArray = Int32Array | Float32Array | Float64Array;
+
+/** A sampler in the memory of the kernels. One call at a time; arrays that are handed in are not kept. */
+export interface CpuSampler {
+  write(place: number, values: SamplerArray): void;
+  /** Fills `values`. */
+  read(place: number, values: SamplerArray): void;
+  /** Once the ratings are written. */
+  ready(): void;
+  sweep(number: number): Promise<{ squaredErrorSum: number; noisePrecision: number }>;
+  predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
+  close(): Promise<void>;
+}
+
+export interface SamplerDevice {
+  threads: number;
+  /** @throws when there is no memory for one */
+  openSampler(config: Float64Array): Promise<CpuSampler>;
+}
+
+/** As PAD in engines/cpu/equations.h. */
+const PAD = 16;
+const PLACES = ['starts', 'others', 'targets', 'rows', 'priors', 'links', 'means', 'precisions'] as const;
+const SCALARS = SIDES.length * PLACES.length;
+
+/** name: "user_rows". */
+function placeOf(name: string): number {
+  const [side, what] = name.split('_');
+  return SIDES.indexOf(side as 'user') * PLACES.length + PLACES.indexOf(what as 'rows');
+}
+
+export async function openCpuSampler(device: SamplerDevice, options: SamplerOptions): Promise<Sampler> {
+  checkSampler(options);
+  const { shape, ratings, seed, state = initialSamplerState(shape, seed) } = options;
+  const sampler = await device.openSampler(configOf(device, options));
+  // One side after the other, so that only one copy of the ratings is under way.
+  writeRatings(sampler, 'user', ratingsByUser(ratings, shape.users));
+  writeRatings(sampler, 'movie', ratingsByMovie(ratings, shape.movies));
+  sampler.ready();
+  sampler.write(SCALARS, state.scalars);
+  for (const tensor of state.tensors) sampler.write(placeOf(tensor.name), padded(tensor));
+  return new KernelSampler(sampler, options, state.sweeps);
+}
+
+function configOf(
+  { threads }: SamplerDevice,
+  { shape, ratings, burnIn, seed }: SamplerOptions,
+): Float64Array {
+  const { firstKey, secondKey } = randomStream(seed, STREAMS.sweeps);
+  const { wishartScale, meanWeight, precisionShape } = SWEEP_PRIORS;
+  return Float64Array.of(
+    ...[shape.users, shape.movies, shape.embeddingWidth, ratings.targets.length, threads, burnIn],
+    ...[firstKey >>> 0, secondKey >>> 0, wishartScale, meanWeight, precisionShape],
+  );
+}
+
+function writeRatings(sampler: CpuSampler, side: string, { starts, others, targets }: RatingsOfSide): void {
+  sampler.write(placeOf(`${side}_starts`), starts);
+  sampler.write(placeOf(`${side}_others`), others);
+  sampler.write(placeOf(`${side}_targets`), targets);
+}
+
+function paddedWidth(columns: number): number {
+  return Math.ceil(columns / PAD) * PAD;
+}
+
+/** A table with its rows padded, a vector as it is. */
+function padded({ shape: [count, columns], values }: Tensor): Float32Array {
+  if (columns === undefined) return values;
+  const width = paddedWidth(columns);
+  const result = new Float32Array(count * width);
+  for (let row = 0; row < count; row++)
+    result.set(values.subarray(row * columns, (row + 1) * columns), row * width);
+  return result;
+}
+
+function readTensor(sampler: CpuSampler, name: string, shape: readonly number[]): Tensor {
+  const values = new Float32Array(sizeOf(shape));
+  const [count, columns] = shape;
+  if (columns === undefined) {
+    sampler.read(placeOf(name), values);
+    return { name, shape, values };
+  }
+  const width = paddedWidth(columns);
+  const rows = new Float32Array(count * width);
+  sampler.read(placeOf(name), rows);
+  for (let row = 0; row < count; row++)
+    values.set(rows.subarray(row * width, row * width + columns), row * columns);
+  return { name, shape, values };
+}
+
+class KernelSampler implements Sampler {
+  readonly #sampler: CpuSampler;
+  readonly #shape: ModelShape;
+  readonly #samples: number;
+  #sweeps: number;
+  #last: Promise<unknown> = Promise.resolve();
+  #open = true;
+
+  constructor(sampler: CpuSampler, { shape, ratings }: SamplerOptions, sweeps: number) {
+    this.#sampler = sampler;
+    this.#shape = shape;
+    this.#samples = ratings.targets.length;
+    this.#sweeps = sweeps;
+  }
+
+  sweep(): Promise<SweepResult> {
+    return this.#inTurn(async () => {
+      const result = await this.#sampler.sweep(this.#sweeps + 1);
+      this.#sweeps++;
+      return { ...result, samples: this.#samples };
+    });
+  }
+
+  predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array> {
+    return this.#inTurn(() => {
+      checkPairs(this.#shape, userIndices, movieIndices);
+      return this.#sampler.predict(userIndices, movieIndices);
+    });
+  }
+
+  parameters(): Promise<Parameters> {
+    return this.#inTurn(() =>
+      meanParameters(
+        this.#shape,
+        this.#read((name) => name.endsWith('_means')),
+      ),
+    );
+  }
+
+  state(): Promise<SamplerState> {
+    return this.#inTurn(() => this.#read(() => true));
+  }
+
+  close(): Promise<void> {
+    const turn = this.#last.then(() => {
+      if (!this.#open) return;
+      this.#open = false;
+      return this.#sampler.close();
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+
+  #read(isWanted: (name: string) => boolean): SamplerState {
+    const scalars = new Float64Array(3);
+    this.#sampler.read(SCALARS, scalars);
+    const shapes = samplerTensorShapes(this.#shape).filter(({ name }) => isWanted(name));
+    return {
+      ...{ sweeps: this.#sweeps, scalars },
+      tensors: shapes.map(({ name, shape }) => readTensor(this.#sampler, name, shape)),
+    };
+  }
+
+  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
+    const turn = this.#last.then(() => {
+      assert(this.#open, 'the sampler is closed');
+      return work();
+    });
+    this.#last = turn.catch(() => {});
+    return turn;
+  }
+}

@@ -1,0 +1,134 @@
+// Cross-validation without a database: folds → learner → errors on the fold, with what would be served: the model that a run stores.
+// Predictions are clipped to the ends of the scale that the ratings show, as the published figures are.
+
+import type { Engine } from '../engines/engine.js';
+import { fillEpochOrder } from '../engines/shuffle.js';
+import { type Hyperparameters, sizedHyperparameters } from '../store/hyperparameters.js';
+import { meanOf } from './baselines.js';
+import { runEpochs } from './epochs.js';
+import { type ErrorFigures, errorsOf } from './evaluate.js';
+import type { TrainingOptions } from './events.js';
+import { openLearner } from './learner.js';
+import type { RatingSet, SplitRatings } from './split.js';
+import { shapeOf, toTargets } from './train.js';
+
+/** Ratings with ids, as a file has them. */
+export interface RatingRows {
+  userIds: Int32Array;
+  movieIds: Int32Array;
+  ratings: Float32Array;
+}
+
+export interface IndexedRatings extends RatingSet {
+  users: number;
+  movies: number;
+}
+
+export interface FoldFigures extends ErrorFigures {
+  trainRatings: number;
+  testRatings: number;
+  seconds: number;
+}
+
+/** Dense indices in the order of first appearance; of a pair that comes twice, the later rating. */
+export function indexRatings({ userIds, movieIds, ratings }: RatingRows): IndexedRatings {
+  const [users, movies] = [new Map<number, number>(), new Map<number, number>()];
+  const set = {
+    userIndices: userIds.map((id) => indexOf(users, id)),
+    movieIndices: movieIds.map((id) => indexOf(movies, id)),
+    ratings,
+  };
+  return { ...withoutDuplicates(set, users.size, movies.size), users: users.size, movies: movies.size };
+}
+
+function indexOf(indices: Map<number, number>, id: number): number {
+  const known = indices.get(id);
+  if (known !== undefined) return known;
+  indices.set(id, indices.size);
+  return indices.size - 1;
+}
+
+function withoutDuplicates(set: RatingSet, users: number, movies: number): RatingSet {
+  const { userIndices, movieIndices } = set;
+  // Users one after another, so that one mark a movie is enough.
+  const next = new Int32Array(users + 1);
+  for (const user of userIndices) next[user + 1]++;
+  for (let user = 0; user < users; user++) next[user + 1] += next[user];
+  const order = new Int32Array(userIndices.length);
+  for (const [i, user] of userIndices.entries()) order[next[user]++] = i;
+  const lastUser = new Int32Array(movies).fill(-1);
+  const isKept = new Uint8Array(userIndices.length);
+  for (const i of order.reverse()) {
+    isKept[i] = lastUser[movieIndices[i]] === userIndices[i] ? 0 : 1;
+    lastUser[movieIndices[i]] = userIndices[i];
+  }
+  return pick(set, (i) => isKept[i] === 1);
+}
+
+function pick(
+  { userIndices, movieIndices, ratings }: RatingSet,
+  isPicked: (i: number) => boolean,
+): RatingSet {
+  return {
+    userIndices: userIndices.filter((_, i) => isPicked(i)),
+    movieIndices: movieIndices.filter((_, i) => isPicked(i)),
+    ratings: ratings.filter((_, i) => isPicked(i)),
+  };
+}
+
+/** Fold f of k has the ratings at the places f, f + k, f + 2k, … of a random order. */
+export function foldOf(ratings: IndexedRatings, folds: number, fold: number, seed: number): SplitRatings {
+  const count = ratings.ratings.length;
+  const order = new Uint32Array(count);
+  fillEpochOrder({ seed, epoch: 0, count }, 0, order);
+  const isTest = new Uint8Array(count);
+  for (let place = fold; place < count; place += folds) isTest[order[place]] = 1;
+  return { train: pick(ratings, (i) => isTest[i] === 0), test: pick(ratings, (i) => isTest[i] === 1) };
+}
+
+/** The first `trainRatings` to train on, the others to test on: for folds that come as files. */
+export function fixedFold(ratings: IndexedRatings, trainRatings: number): SplitRatings {
+  return {
+    train: pick(ratings, (i) => i < trainRatings),
+    test: pick(ratings, (i) => i >= trainRatings),
+  };
+}
+
+/** Trains on one side and measures on the other. @throws AppError RUN_DIVERGED, or the signal's reason */
+export async function measureFold(
+  engine: Engine,
+  sizes: { users: number; movies: number },
+  { train, test }: SplitRatings,
+  {
+    preset,
+    hyperparameters: asked,
+    seed,
+  }: { preset: string; hyperparameters: Hyperparameters; seed: number },
+  options: TrainingOptions = {},
+): Promise<FoldFigures> {
+  const begun = performance.now();
+  const counts = { trainRatings: train.ratings.length, testRatings: test.ratings.length };
+  const hyperparameters = sizedHyperparameters(preset, asked, counts.trainRatings);
+  const scale = endsOf(train.ratings);
+  const ratingMean = meanOf(train.ratings);
+  const shape = shapeOf(sizes, hyperparameters);
+  const learner = await openLearner(engine, shape, hyperparameters, toTargets(train, ratingMean), seed);
+  try {
+    await runEpochs(learner, hyperparameters.epochs, counts.trainRatings, test, ratingMean, options);
+    const raw = await learner.predict(test.userIndices, test.movieIndices);
+    const predicted = raw.map((output) => Math.min(scale.max, Math.max(scale.min, output + ratingMean)));
+    const seconds = (performance.now() - begun) / 1000;
+    return { ...errorsOf(test.ratings, predicted), ...counts, seconds };
+  } finally {
+    await learner.close();
+  }
+}
+
+function endsOf(ratings: Float32Array): { min: number; max: number } {
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const rating of ratings) {
+    min = Math.min(min, rating);
+    max = Math.max(max, rating);
+  }
+  return { min, max };
+}

@@ -1,0 +1,154 @@
+// A model while it learns, whichever way: gradient steps (engines/engine.ts) or sweeps (engines/sweeps.ts). What epochs, evaluation
+// and the stored result need of it is the same.
+
+import { setImmediate } from 'node:timers/promises';
+import type {
+  Engine,
+  ModelShape,
+  OptimizerSettings,
+  Parameters,
+  Trainer,
+  TrainingRatings,
+} from '../engines/engine.js';
+import { initialParameters } from '../engines/init.js';
+import type { Sampler } from '../engines/sweeps.js';
+import { AppError } from '../errors.js';
+import type { Hyperparameters } from '../store/hyperparameters.js';
+import type { TrainingOptions } from './events.js';
+
+/** Progress is reported, and a cancel seen, about this often. */
+const CHUNK_MS = 200;
+
+export interface EpochPlace {
+  /** 1-based. */
+  epoch: number;
+  epochs: number;
+  /** Of the epochs before this one. */
+  secondsBefore: number;
+}
+
+export interface Learner {
+  /** Gives the mean squared error over the epoch. @throws AppError RUN_DIVERGED, or the signal's reason */
+  runEpoch(place: EpochPlace, options: TrainingOptions): Promise<number>;
+  /** Raw outputs of the model as it would be stored now. */
+  predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
+  parameters(): Promise<Parameters>;
+  close(): Promise<void>;
+}
+
+/** `engine` has models of this kind. */
+export async function openLearner(
+  engine: Engine,
+  shape: ModelShape,
+  hyperparameters: Hyperparameters,
+  ratings: TrainingRatings,
+  seed: number,
+): Promise<Learner> {
+  const { kind, burnIn, batchSize } = hyperparameters;
+  switch (kind) {
+    case 'gradient': {
+      const optimizer = optimizerOf(hyperparameters);
+      const parameters = initialParameters(shape, seed);
+      const trainer = await engine.openTrainer({ shape, parameters, optimizer, ratings, seed });
+      const steps = Math.ceil(ratings.targets.length / batchSize);
+      return withEpochs(trainer, (place, options) => runSteps(trainer, steps, place, options));
+    }
+    case 'bayes': {
+      const sampler = await engine.openSampler!({ shape, ratings, burnIn, seed });
+      return withEpochs(sampler, (place, options) => runSweep(sampler, place, options));
+    }
+    default:
+      return kind satisfies never;
+  }
+}
+
+function withEpochs(learner: Omit<Learner, 'runEpoch'>, runEpoch: Learner['runEpoch']): Learner {
+  return {
+    runEpoch,
+    predict: (users, movies) => learner.predict(users, movies),
+    parameters: () => learner.parameters(),
+    close: () => learner.close(),
+  };
+}
+
+function optimizerOf(hyperparameters: Hyperparameters): OptimizerSettings {
+  const { learningRate, learningRateDecay, momentum, batchSize } = hyperparameters;
+  return {
+    kind: hyperparameters.optimizer,
+    ...{ learningRate, learningRateDecay, momentum, batchSize },
+    l2: {
+      embeddings: hyperparameters.l2Embeddings,
+      biases: hyperparameters.l2Biases,
+      weights: hyperparameters.l2Weights,
+    },
+  };
+}
+
+/** An epoch in chunks of steps. */
+async function runSteps(
+  trainer: Trainer,
+  steps: number,
+  place: EpochPlace,
+  options: TrainingOptions,
+): Promise<number> {
+  const begun = performance.now();
+  let [step, chunk, squares, samples] = [0, 1, 0, 0];
+  while (step < steps) {
+    const chunkBegun = performance.now();
+    const result = await trainer.train(place.epoch - 1, step, Math.min(chunk, steps - step));
+    step = Math.min(steps, step + chunk);
+    squares += result.squaredErrorSum;
+    samples += result.samples;
+    const seconds = (performance.now() - begun) / 1000;
+    tell(place, { step, steps, samples, trainLoss: squares / samples, seconds }, options);
+    if (performance.now() - chunkBegun < CHUNK_MS / 2) chunk *= 2;
+    await yieldTo(options);
+  }
+  return squares / samples;
+}
+
+/** A sweep is an epoch of one step. */
+async function runSweep(sampler: Sampler, place: EpochPlace, options: TrainingOptions): Promise<number> {
+  const begun = performance.now();
+  const { squaredErrorSum, samples } = await sampler.sweep();
+  const seconds = (performance.now() - begun) / 1000;
+  const trainLoss = squaredErrorSum / samples;
+  tell(place, { step: 1, steps: 1, samples, trainLoss, seconds }, options);
+  await yieldTo(options);
+  return trainLoss;
+}
+
+interface Stand {
+  step: number;
+  steps: number;
+  samples: number;
+  trainLoss: number;
+  /** Of this epoch. */
+  seconds: number;
+}
+
+function tell(
+  { epoch, epochs, secondsBefore }: EpochPlace,
+  stand: Stand,
+  { onEvent }: TrainingOptions,
+): void {
+  const { step, steps, samples, trainLoss, seconds } = stand;
+  if (!Number.isFinite(trainLoss)) throw diverged(epoch, trainLoss);
+  const epochsLeft = epochs - (epoch - 1) - step / steps;
+  onEvent?.({
+    event: 'progress',
+    ...{ epoch, epochs, step, steps, trainLoss },
+    samplesPerSecond: samples / seconds,
+    etaSeconds: (epochsLeft * (secondsBefore + seconds)) / (epoch - 1 + step / steps),
+  });
+}
+
+/** A turn of the event loop, so that a cancel gets through. */
+async function yieldTo({ signal }: TrainingOptions): Promise<void> {
+  await setImmediate();
+  signal?.throwIfAborted();
+}
+
+export function diverged(epoch: number, loss: number): AppError {
+  return new AppError('RUN_DIVERGED', `the loss became ${loss} in epoch ${epoch}`);
+}

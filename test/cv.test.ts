@@ -1,0 +1,90 @@
+// marquee cv as a user runs it: a process of its own, and no database.
+
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { writeSyntheticSet } from '#src/loading/synthetic.js';
+
+const run = promisify(execFile);
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'marquee-cv-'));
+  await writeSyntheticSet(folder, { users: 200, movies: 100, ratings: 8000, seed: 3 });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+// A home and a database that cannot be: cv needs neither.
+async function cv(...args: string[]) {
+  const env = {
+    ...process.env,
+    MARQUEE_HOME: '/dev/null/none',
+    DATABASE_URL: 'postgresql://127.0.0.1:1/none',
+  };
+  const ended = run(process.execPath, ['dist/main.js', 'cv', ...args], { env });
+  return ended.then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
+    ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
+  );
+}
+
+test('presets side by side: each fold, then the mean with its spread', async () => {
+  const { code, stdout } = await cv(folder, '--folds', '2', '--preset', 'fast,paper');
+  expect(code).toBe(0);
+  for (const preset of ['fast', 'paper']) {
+    expect(stdout).toMatch(
+      new RegExp(`${preset}, fold 2/2: RMSE 0\\.\\d{5}  MAE 0\\.\\d{5}  4,000 \\+ 4,000 ratings`),
+    );
+    expect(stdout).toMatch(
+      new RegExp(`${preset} on .*: RMSE 0\\.\\d{5} ± 0\\.\\d{5}  MAE 0\\.\\d{5} ± 0\\.\\d{5}`),
+    );
+  }
+});
+
+test('--json ends with one line that has all figures, and the same seeds give the same ones', async () => {
+  const args = [folder, '--folds', '2', '--preset', 'fast', '--json'];
+  const [first, second] = [await cv(...args), await cv(...args)].map(({ stdout }) =>
+    JSON.parse(stdout.trim().split('\n').at(-1)!),
+  );
+  expect(first).toMatchObject({
+    event: 'cv',
+    cv: folder,
+    preset: 'fast',
+    protocol: '2 folds',
+    seed: 42,
+    splitSeed: 42,
+  });
+  expect(first.folds).toHaveLength(2);
+  expect(first.rmse).toBeCloseTo((first.folds[0].rmse + first.folds[1].rmse) / 2, 12);
+  expect([second.rmse, second.mae]).toEqual([first.rmse, first.mae]);
+});
+
+test('folds that are given as files', async () => {
+  const [header, ...lines] = (await readFile(join(folder, 'ratings.csv'), 'utf8')).trim().split('\n');
+  const isTest = (i: number) => i % 4 === 0;
+  for (const [name, part] of [
+    ['a.base', lines.filter((_, i) => !isTest(i))],
+    ['a.test', lines.filter((_, i) => isTest(i))],
+  ] as const)
+    await writeFile(join(folder, name), [header, ...part].join('\n'));
+  const { stdout } = await cv(folder, '--fold-files', 'a.base:a.test', '--preset', 'fast', '--json');
+  const last = JSON.parse(stdout.trim().split('\n').at(-1)!);
+  expect(last.folds).toMatchObject([{ trainRatings: 6000, testRatings: 2000 }]);
+  expect(last.rmse).toBeLessThan(0.9);
+});
+
+test('what cannot be measured is said', async () => {
+  const wrong = [
+    await cv(),
+    await cv(folder, '--preset', 'best'),
+    await cv('/nowhere'),
+    await cv('--fold-files', 'a.base'),
+  ];
+  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 1, 2]);
+  expect(wrong[0].stderr).toContain('cv needs a path');
+  expect(wrong[1].stderr).toContain('PRESET_UNKNOWN');
+  expect(wrong[2].stderr).toContain('IMPORT_SOURCE_MISSING');
+  expect(wrong[3].stderr).toContain('expects <train>:<test>');
+});

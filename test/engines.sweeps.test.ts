@@ -1,0 +1,226 @@
+// Every engine that samples must give the chain of the reference sampler, whatever the number of threads, and from any point on.
+
+import { draws, normal } from '#src/engines/draws.js';
+import type { Engine, ModelShape, TrainingRatings } from '#src/engines/engine.js';
+import { listInstructionSets, nativeDoorFor } from '#src/engines/native.js';
+import { ENGINE_DOORS, openEngine } from '#src/engines/open.js';
+import { randomStream, randomUnit } from '#src/engines/random.js';
+import { referenceDoor } from '#src/engines/reference.js';
+import { type SamplerOptions, type SamplerState, samplerTensor } from '#src/engines/sweeps.js';
+import {
+  bitsOf,
+  failureOf,
+  openEngines,
+  runnableOf,
+  someRatings,
+  valuesOf,
+  worstError,
+} from './support/engines.js';
+
+const [{ engine: reference }] = await openEngines([referenceDoor]);
+const doors = ENGINE_DOORS.filter(({ hasSweeps }) => hasSweeps);
+const sets = listInstructionSets().slice(1).map(nativeDoorFor);
+const runnable = runnableOf(await openEngines(doors));
+const everySet = [...runnable, ...runnableOf(await openEngines(sets))];
+
+// float32 sums against float64 ones, through a Cholesky factor, from sweep to sweep: what a sweep starts from carries over into the next,
+// damped. Measured over five sweeps at K 3 to 40: at most 0.3 of this.
+const CHAIN = { absolute: 2e-5, relative: 1e-4 };
+
+/** Distinct pairs; the last user and the last movie have none. */
+function someSamplerOptions(changes: Partial<SamplerOptions> = {}, embeddingWidth = 3): SamplerOptions {
+  const shape: ModelShape = {
+    ...{ users: 40, movies: 30, embeddingWidth },
+    ...{ hiddenLayers: [], biases: true, dotProduct: true },
+  };
+  return { shape, ratings: withoutDuplicates(someRatings(shape, 500)), burnIn: 2, seed: 7, ...changes };
+}
+
+function withoutDuplicates({ userIndices, movieIndices, targets }: TrainingRatings): TrainingRatings {
+  const seen = new Set<string>();
+  const kept = Array.from(userIndices, (user, i) => {
+    const pair = `${user} ${movieIndices[i]}`;
+    return !seen.has(pair) && Boolean(seen.add(pair));
+  });
+  return {
+    userIndices: userIndices.filter((_, i) => kept[i]),
+    movieIndices: movieIndices.filter((_, i) => kept[i]),
+    targets: targets.filter((_, i) => kept[i]),
+  };
+}
+
+async function swept(engine: Engine, options: SamplerOptions, sweeps: number) {
+  const sampler = await engine.openSampler!(options);
+  const results = [];
+  for (let sweep = 0; sweep < sweeps; sweep++) results.push(await sampler.sweep());
+  const { userIndices, movieIndices } = options.ratings;
+  const outcome = {
+    results,
+    state: await sampler.state(),
+    parameters: await sampler.parameters(),
+    outputs: await sampler.predict(userIndices, movieIndices),
+  };
+  await sampler.close();
+  return outcome;
+}
+
+function bitsOfState({ sweeps, scalars, tensors }: SamplerState) {
+  return { sweeps, scalars: Array.from(scalars), tensors: bitsOf(tensors) };
+}
+
+function expectCloseState(actual: SamplerState, expected: SamplerState): void {
+  expect(actual.sweeps).toBe(expected.sweeps);
+  expect(worstError(actual.scalars, expected.scalars, CHAIN)).toBeLessThan(1);
+  const errors = actual.tensors.map(({ name, values }) => ({
+    name,
+    error: worstError(values, samplerTensor(expected, name), CHAIN),
+  }));
+  expect(errors.filter(({ error }) => error > 1)).toEqual([]);
+}
+
+/** Ratings of a planted model: two tastes, biases, and noise of deviation 0.5; 60 of 100 movies by each of 200 users. */
+function plantedRatings() {
+  const random = (entity: number, i: number) => normal(draws(1, 0, 900, entity), i);
+  const pairs = Array.from({ length: 200 * 100 }, (_, i) => ({ user: Math.floor(i / 100), movie: i % 100 }));
+  const isRated = (i: number) => randomUnit(randomStream(1, 77), i) < 0.6;
+  const expected = ({ user, movie }: { user: number; movie: number }) => {
+    const [u, m] = [user, 1000 + movie];
+    return (
+      0.4 * random(u, 2) +
+      0.4 * random(m, 2) +
+      0.7 * (random(u, 0) * random(m, 0) + random(u, 1) * random(m, 1))
+    );
+  };
+  const of = (chosen: typeof pairs) => ({
+    userIndices: Int32Array.from(chosen, ({ user }) => user),
+    movieIndices: Int32Array.from(chosen, ({ movie }) => movie),
+    targets: Float32Array.from(chosen, (pair) => expected(pair) + 0.5 * random(5000 + pair.user, pair.movie)),
+  });
+  const unseen = pairs.filter((_, i) => !isRated(i));
+  return { ratings: of(pairs.filter((_, i) => isRated(i))), unseen: of(unseen), truth: unseen.map(expected) };
+}
+
+describe.each(runnable)('$name', ({ door, engine }) => {
+  test('a sampler learns planted tastes: as good on unseen pairs as can be told apart from noise', async () => {
+    const { ratings, unseen, truth } = plantedRatings();
+    const shape = {
+      users: 200,
+      movies: 100,
+      embeddingWidth: 7,
+      hiddenLayers: [],
+      biases: true,
+      dotProduct: true,
+    };
+    const sampler = await engine.openSampler!({ shape, ratings, burnIn: 20, seed: 3 });
+    let noise = 0;
+    for (let sweep = 1; sweep <= 80; sweep++) noise = (await sampler.sweep()).noisePrecision;
+    const { user_precisions: w } = Object.fromEntries(
+      (await sampler.state()).tensors.map(({ name, values }) => [name, values]),
+    );
+    const outputs = await sampler.predict(unseen.userIndices, unseen.movieIndices);
+    await sampler.close();
+    const error = Math.sqrt(outputs.reduce((sum, y, i) => sum + (y - truth[i]) ** 2, 0) / outputs.length);
+    // 12,000 ratings for about 900 numbers: the noise that is left in what was learned is 0.5·√(900/12000) = 0.14.
+    expect(error).toBeLessThan(0.16);
+    // Precision of the noise as planted, 1/0.25, times the mean of w, around 1.
+    const mean = w.reduce((sum, each) => sum + each, 0) / w.length;
+    expect(noise * mean * mean).toBeGreaterThan(3.4);
+    expect(noise * mean * mean).toBeLessThan(4.6);
+  });
+
+  test('any number of threads gives the same bits', async () => {
+    const options = someSamplerOptions({}, 20);
+    const one = await swept(await door.open({ threads: 1 }), options, 4);
+    for (const threads of [2, 3, 4]) {
+      const many = await swept(await door.open({ threads }), options, 4);
+      expect(bitsOfState(many.state)).toEqual(bitsOfState(one.state));
+      expect(many.results).toEqual(one.results);
+    }
+  });
+
+  test.each([1, 3, 6])('resumed after %i sweeps it gives the same bits', async (sweeps) => {
+    const options = someSamplerOptions();
+    const whole = await swept(engine, options, 7);
+    const { state } = await swept(engine, options, sweeps);
+    const resumed = await swept(engine, { ...options, state }, 7 - sweeps);
+    expect(bitsOfState(resumed.state)).toEqual(bitsOfState(whole.state));
+  });
+
+  test('it goes on from what the reference left', async () => {
+    const options = someSamplerOptions();
+    const { state } = await swept(reference!, options, 3);
+    const [actual, expected] = [
+      await swept(engine, { ...options, state }, 2),
+      await swept(reference!, { ...options, state }, 2),
+    ];
+    expectCloseState(actual.state, expected.state);
+  });
+
+  test('within the burn-in the means are those of the last sweep, then of all sweeps since', async () => {
+    const burning = someSamplerOptions({ burnIn: 1000 });
+    const [third, fourth] = [await swept(engine, burning, 3), await swept(engine, burning, 4)];
+    const averaged = await swept(engine, someSamplerOptions({ burnIn: 2 }), 4);
+    const biases = [third, fourth, averaged].map(({ parameters }) => valuesOf(parameters, 'user_biases'));
+    const expected = biases[0].map((bias, user) => (bias + biases[1][user]) / 2);
+    expect(worstError(biases[2], expected, CHAIN)).toBeLessThan(1);
+  });
+
+  test('users and movies without ratings get the prior, and no feature of others', async () => {
+    const { state } = await swept(engine, someSamplerOptions(), 3);
+    // Movie 29 has no ratings: nobody has it as a feature. User 39 has none: their prior is the common mean alone.
+    expect(Array.from(samplerTensor(state, 'user_links').subarray(-4))).toEqual([0, 0, 0, 0]);
+    expect(worstError(samplerTensor(state, 'user_priors').subarray(-4), [0, 0, 0, 0], CHAIN)).toBeLessThan(1);
+    expect(Array.from(samplerTensor(state, 'user_rows').subarray(-4)).every(Number.isFinite)).toBe(true);
+  });
+
+  test('parameters are those of matrix factorization, and predictions are theirs', async () => {
+    const options = someSamplerOptions();
+    const { parameters, outputs } = await swept(engine, options, 4);
+    const scorer = await reference!.openScorer(options.shape, parameters);
+    const { userIndices, movieIndices } = options.ratings;
+    expect(worstError(outputs, await scorer.predict(userIndices, movieIndices), CHAIN)).toBeLessThan(1);
+  });
+
+  test('another seed gives another chain', async () => {
+    const [a, b] = await Promise.all([7, 8].map((seed) => swept(engine, someSamplerOptions({ seed }), 1)));
+    expect(a.results).not.toEqual(b.results);
+  });
+
+  test('a model with hidden layers, a broken state and a closed sampler are refused', async () => {
+    const options = someSamplerOptions();
+    const shape = { ...options.shape, hiddenLayers: [8] };
+    expect(await failureOf(() => engine.openSampler!({ ...options, shape }))).toContain(
+      'without hidden layers',
+    );
+    const { state } = await swept(engine, options, 1);
+    const broken = { ...state, tensors: state.tensors.slice(1) };
+    expect(await failureOf(() => engine.openSampler!({ ...options, state: broken }))).toContain('tensor 0');
+    const sampler = await engine.openSampler!(options);
+    await sampler.close();
+    expect(await failureOf(() => sampler.sweep())).toContain('is closed');
+  });
+});
+
+describe.each(everySet)('$name ($engine.device)', ({ engine }) => {
+  test.each([1, 3, 15, 16, 31, 40])('five sweeps at K %i are those of the reference', async (width) => {
+    const options = someSamplerOptions({}, width);
+    const [actual, expected] = [await swept(engine, options, 5), await swept(reference!, options, 5)];
+    expectCloseState(actual.state, expected.state);
+    expect(worstError(actual.outputs, expected.outputs, CHAIN)).toBeLessThan(1);
+    for (const [i, result] of actual.results.entries()) {
+      const { squaredErrorSum, samples, noisePrecision } = expected.results[i];
+      expect(result.samples).toBe(samples);
+      expect(worstError([result.squaredErrorSum], [squaredErrorSum], CHAIN)).toBeLessThan(1);
+      expect(worstError([result.noisePrecision], [noisePrecision], CHAIN)).toBeLessThan(1);
+    }
+  });
+});
+
+test('an engine without sweeps refuses models of the kind bayes by name, and auto passes it over', async () => {
+  const shape = { embeddingWidth: 8, hiddenLayers: [], kind: 'bayes' as const };
+  await expect(openEngine('tfjs:wasm', { threads: 1, shape })).rejects.toMatchObject({
+    code: 'ENGINE_UNSUPPORTED',
+    message: expect.stringContaining('engine tfjs:wasm has no models of the kind bayes'),
+  });
+  expect((await openEngine('auto', { threads: 1, shape })).openSampler).toBeDefined();
+});
