@@ -40,15 +40,15 @@ export const ERROR_CODES = {
   },
   IMPORT_SOURCE_MISSING: {
     when: 'The path to import does not exist, cannot be read or holds no ratings file.',
-    hint: 'Give a folder or a .zip with ratings.csv in it, or a ratings CSV file.',
+    hint: 'Give a folder or a .zip with ratings.csv, ratings.dat or u.data in it, or a file of ratings.',
   },
   IMPORT_BAD_ARCHIVE: {
-    when: 'A .zip cannot be read or an entry is damaged.',
+    when: 'A .zip or .gz cannot be read or an entry is damaged.',
     hint: 'Download or pack the archive again.',
   },
   IMPORT_BAD_HEADER: {
-    when: 'The first line of a file does not name the expected columns.',
-    hint: 'ratings.csv begins with userId,movieId,rating,timestamp; movies.csv with movieId,title,genres.',
+    when: 'The first line of a file does not have the expected columns.',
+    hint: 'ratings.csv begins with userId,movieId,rating,timestamp; movies.csv with movieId,title,genres. Name others by --columns.',
   },
   IMPORT_BAD_ROW: {
     when: 'More lines were rejected than --max-rejects allows.',

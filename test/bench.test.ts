@@ -9,7 +9,7 @@ import { bytesOfMovieSide, bytesOfSample, flopsOfSample } from '#src/commands/be
 import { timeEpochs } from '#src/commands/bench/epoch.js';
 import { benchRatings } from '#src/commands/bench/ratings.js';
 import { runBench } from '#src/commands/bench/run.js';
-import { type BenchName, toSettings } from '#src/commands/bench/settings.js';
+import { type BenchName, type EngineBenchName, toSettings } from '#src/commands/bench/settings.js';
 import { quantile, toTiming } from '#src/commands/bench/timing.js';
 import type { Engine, EngineDoor, Parameters, Scorer, TopMovies, Trainer } from '#src/engines/engine.js';
 import { referenceDoor, tfjsWasmStockDoor } from '#src/engines/open.js';
@@ -72,6 +72,30 @@ test('bench score gives pairs a second, the time for a user alone and in blocks,
     expect.arrayContaining(['floorRatio', 'kernelRatio', 'rowsWrittenPerSecond']),
   );
   expect(line.requests).toBeGreaterThanOrEqual(100);
+});
+
+test('bench import gives the time over COPY and a key alone, the peak of memory, and the share of a merge', async () => {
+  const [line] = await benchLines('import', '--repeats', '1');
+  expect(line).toMatchObject({
+    ...{ bench: 'import', engine: 'postgres', shape: 'tiny', rows: 1200 },
+    seconds: expect.any(Number),
+    baselineSeconds: expect.any(Number),
+    peakRssMiB: expect.any(Number),
+    mergedRows: expect.any(Number),
+  });
+  expect(line.ratio).toBeCloseTo(line.seconds / line.baselineSeconds, 9);
+  expect(line.mergeShare).toBeCloseTo(line.mergeSeconds / line.seconds, 9);
+});
+
+test('bench cursor gives rows a second, and how that compares with COPY and with row objects', async () => {
+  const [line] = await benchLines('cursor', '--repeats', '1');
+  expect(line).toMatchObject({
+    ...{ bench: 'cursor', engine: 'postgres', rows: 1200 },
+    rowsPerSecond: expect.any(Number),
+    vsBinaryCopy: expect.any(Number),
+    vsPgCursor: expect.any(Number),
+    peakRssMiB: expect.any(Number),
+  });
 });
 
 test('--save appends a table, the raw figures, the machine and the command line', async () => {
@@ -194,7 +218,7 @@ function listener(skipped: string[] = []) {
   };
 }
 
-function benched(name: BenchName, door: EngineDoor): Promise<void> {
+function benched(name: EngineBenchName, door: EngineDoor): Promise<void> {
   return runBench(name, toSettings('tiny', 'paper', ONCE), door.name, listener(), [door]);
 }
 

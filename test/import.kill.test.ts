@@ -12,6 +12,7 @@ import { importSynthetic, openTestStore, type TestStore } from './support/store.
 
 const BEFORE = { ratings: 3000, users: 120, movies: 80 };
 /** Of the 303,000 ratings 1,442 are of the same user and movie. */
+const AFTER_FIRST = { ratings: 300_000, users: 2000, movies: 1000 };
 const AFTER = { ratings: 301_558, users: 2000, movies: 1000 };
 
 let folder: string;
@@ -51,6 +52,25 @@ test.each([
   },
 );
 
+test('a first import that is killed at any of ten moments leaves all of it or nothing, and the next one succeeds', async () => {
+  await store.pool.query('truncate ratings, users, movies');
+  const empty = { ratings: 0, users: 0, movies: 0 };
+  const lengthMs = await timeImport();
+  for (let moment = 0; moment < 10; moment++) {
+    await store.pool.query('truncate ratings, users, movies');
+    const killed = spawnImport();
+    await untilSession('true');
+    await sleep((lengthMs * (moment + Math.random())) / 10);
+    killed.kill('SIGKILL');
+    if (killed.exitCode === null) await once(killed, 'exit');
+    await untilNobodyImports();
+    expect([empty, AFTER_FIRST]).toContainEqual(await counts());
+    expect(await strayTables()).toEqual([]);
+  }
+  await importRatings(store, folder, { maxRejects: 0 });
+  expect(await counts()).toEqual(AFTER_FIRST);
+}, 180_000);
+
 test('SIGTERM is obeyed with exit code 1, the reason on stderr and a failed record', async () => {
   const stopped = spawnImport();
   let stderr = '';
@@ -88,6 +108,31 @@ async function counts(): Promise<{ ratings: number }> {
   const { rows } = await store.pool.query(`select (select count(*)::int from ratings) as ratings,
     (select count(*)::int from users) as users, (select count(*)::int from movies) as movies`);
   return rows[0];
+}
+
+/** Milliseconds from connecting to the end. */
+async function timeImport(): Promise<number> {
+  const importing = spawnImport();
+  await untilSession('true');
+  const begun = performance.now();
+  await once(importing, 'exit');
+  return performance.now() - begun;
+}
+
+/** The server notices within half a second that a client is gone, and then ends what it does for it. */
+async function untilNobodyImports(): Promise<void> {
+  for (;;) {
+    const { rows } = await store.pool.query(
+      `select from pg_stat_activity
+       where datname = current_database() and pid <> pg_backend_pid() and state <> 'idle'`,
+    );
+    if (rows.length === 0) return;
+    await sleep(20);
+  }
+}
+
+async function strayTables(): Promise<object[]> {
+  return (await store.pool.query(`select relname from pg_class where relname like 'staging%'`)).rows;
 }
 
 async function runningImports(): Promise<number> {

@@ -510,7 +510,7 @@ async function loadTimes(times: number): Promise<void> {
 async function lastLineOf(files: Record<string, string>): Promise<string> {
   const printed: (string | null)[] = [];
   const output = { event: (_fields: object, text: string | null) => void printed.push(text), progress() {} };
-  await runImport(store, aFolder(files), 1, output, new AbortController().signal);
+  await runImport(store, aFolder(files), { maxRejects: 1 }, output, new AbortController().signal);
   const line = printed.at(-1)!.split('\n').at(-1)!;
   return line.replace(/\d+\.\d s$/, '0.0 s');
 }

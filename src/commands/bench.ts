@@ -1,7 +1,9 @@
-// marquee bench: how fast the engines are here, beside what the hardware could do and what TensorFlow.js does.
+// marquee bench: how fast the engines are here, beside what the hardware could do and what TensorFlow.js does; and how fast
+// ratings get into PostgreSQL and out of it.
 
 import { availableParallelism } from 'node:os';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { DATABASE_BENCHES, type DatabaseBenchName } from './bench/database.js';
 import { type BenchFigures, figuresRow, headRow } from './bench/report.js';
 import { runBench } from './bench/run.js';
 import { BENCHMARKS_FILE, saveBench } from './bench/save.js';
@@ -16,6 +18,7 @@ import {
 } from './bench/settings.js';
 import { wholeNumber } from './numbers.js';
 import type { Io } from './program.js';
+import { withDatabase } from './session.js';
 
 interface BenchOptions {
   engine?: string;
@@ -34,12 +37,16 @@ Every engine is first held against plain loops on a small model; one that gives 
          needs for it; compared with tfjs:wasm as TensorFlow.js publishes it, and with our kernels
   epoch  whole epochs of training, shuffling included, and what the order of an epoch costs alone
   score  predictions for pairs; every movie for one user and for blocks of 16; the ten best for one user
-The ratings are made in memory; no database is used. How to read the figures: docs/benchmarks.md.`;
+For these three the ratings are made in memory, and no database is used.
+  import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings
+  cursor  all ratings into typed arrays, over binary COPY and over a cursor with row objects
+These two make a database of their own on the server and drop it; --engine, --preset, --threads and --seconds mean nothing to
+them. How to read the figures: docs/benchmarks.md.`;
 
 export function addBench(program: Command, io: Io): void {
   program
     .command('bench')
-    .description('measure the engines: a training step, an epoch, or scoring')
+    .description('measure the engines (a training step, an epoch, scoring) or the database (import, cursor)')
     .addArgument(new Argument('<name>', 'what to measure').choices(BENCH_NAMES))
     .option('--engine <name>', 'as in `marquee engines`, or auto; without it native, wasm and tfjs:wasm')
     .option('--shape <name>', 'sizes of ml-100k, ml-1m or ml-20m', parseShape, 'ml-20m')
@@ -65,23 +72,24 @@ function parseShape(text: string): ShapeName {
 
 async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<void> {
   const output = io.output(options);
-  const settings = toSettings(options.shape, options.preset, options);
   const rows: BenchFigures[] = [];
+  const onFigures = (figures: BenchFigures) => {
+    const head = rows.length === 0 ? `${headRow(name)}\n` : '';
+    rows.push(figures);
+    output.event(
+      { event: 'bench', bench: name, ...figures },
+      `${head}${figuresRow(name, figures)}   ${figures.device}`,
+    );
+  };
+  const settings = toSettings(options.shape, options.preset, options);
   const notes: string[] = [];
-  await runBench(name, settings, options.engine ?? null, {
-    onFigures(figures) {
-      const head = rows.length === 0 ? `${headRow(name)}\n` : '';
-      rows.push(figures);
-      output.event(
-        { event: 'bench', bench: name, ...figures },
-        `${head}${figuresRow(name, figures)}   ${figures.device}`,
-      );
-    },
-    onSkipped(engine, reason) {
-      notes.push(`${engine}: ${reason}`);
-      output.event({ event: 'skipped', bench: name, engine, reason }, `${engine}: ${reason}`);
-    },
-  });
+  const onSkipped = (engine: string, reason: string) => {
+    notes.push(`${engine}: ${reason}`);
+    output.event({ event: 'skipped', bench: name, engine, reason }, `${engine}: ${reason}`);
+  };
+  if (isDatabaseBench(name)) {
+    await withDatabase(io.config, async (url) => onFigures(await DATABASE_BENCHES[name](url, settings)));
+  } else await runBench(name, settings, options.engine ?? null, { onFigures, onSkipped });
   if (rows.length > 0 && rows.every(({ hardware }) => hardware === null)) {
     notes.push('no native engine: floor not measured');
     output.event({ event: 'note', bench: name, text: notes[notes.length - 1] }, notes[notes.length - 1]);
@@ -91,4 +99,8 @@ async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<vo
   const commandLine = process.argv.slice(2);
   await saveBench(file, { bench: name, settings, rows, notes, commandLine, version: io.version });
   output.event({ event: 'saved', bench: name, file }, `appended to ${file}`);
+}
+
+function isDatabaseBench(name: BenchName): name is DatabaseBenchName {
+  return Object.hasOwn(DATABASE_BENCHES, name);
 }

@@ -1,7 +1,8 @@
 // marquee import: ratings into the store, with a report that accounts for every line.
 
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { type ImportReport, importRatings } from '../loading/import.js';
+import type { ColumnRole, RatingsLayout } from '../loading/ratingsLayout.js';
 import type { Store } from '../store/store.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -10,12 +11,33 @@ import { formatCount } from './report.js';
 import { withStore } from './session.js';
 
 export const DEFAULT_MAX_REJECTS = 100;
+const COLUMN_NAMES = ['user', 'movie', 'rating', 'time'] as const satisfies ColumnRole[];
+
+const HELP = `
+A folder or .zip may hold, with or without .gz:
+  ratings.csv  userId,movieId,rating[,timestamp]      movies.csv, links.csv   as in ml-latest, ml-20m, ml-25m, ml-32m
+  ratings.dat  user::movie::rating[::time]            movies.dat              as in ml-1m, ml-10m
+  u.data       user, movie, rating, time, by tabs     u.item                  as in ml-100k
+A single file is read by its name: .dat as ratings.dat, .data, .base and .test as u.data, .csv as ratings.csv. With --columns it
+may have any name, columns in any order ("-" for one that is not read), with a header or without, between
+commas, semicolons, tabs, | or ::. Ratings are from 0.5 to 5.`;
+
+interface ImportCommandOptions {
+  maxRejects: number;
+  columns?: RatingsLayout['roles'];
+  json?: boolean;
+}
 
 export function addImport(program: Command, io: Io): void {
   program
     .command('import')
-    .description('load a MovieLens data set: ratings.csv, and movies.csv and links.csv where they are there')
-    .argument('<path>', 'folder, .zip or ratings CSV')
+    .description('load ratings, and movies and links where they are there')
+    .argument('<path>', 'folder, .zip or file of ratings; any file may be a .gz')
+    .option(
+      '--columns <names>',
+      'what the columns of the ratings are, such as user,movie,rating,time',
+      parseColumns,
+    )
     .option(
       '--max-rejects <n>',
       'stop when more lines than this cannot be read',
@@ -23,24 +45,38 @@ export function addImport(program: Command, io: Io): void {
       DEFAULT_MAX_REJECTS,
     )
     .option('--json', 'one line of JSON per event')
-    .action(async (path: string, options: { maxRejects: number; json?: boolean }) => {
+    .addHelpText('after', HELP)
+    .action(async (path: string, options: ImportCommandOptions) => {
       const output = io.output(options);
-      await withStore(io.config, ({ store, signal }) =>
-        runImport(store, path, options.maxRejects, output, signal),
-      );
+      await withStore(io.config, ({ store, signal }) => runImport(store, path, options, output, signal));
     });
+}
+
+function parseColumns(text: string): RatingsLayout['roles'] {
+  const names = text.split(',');
+  const wrong = names.find((name) => name !== '-' && !(COLUMN_NAMES as readonly string[]).includes(name));
+  if (wrong !== undefined) {
+    throw new InvalidArgumentError(`"${wrong}" is none of ${COLUMN_NAMES.join(', ')} and -.`);
+  }
+  const roles = names.map((name) => (name === '-' ? null : (name as ColumnRole)));
+  for (const name of COLUMN_NAMES) {
+    const count = roles.filter((role) => role === name).length;
+    if (count > 1 || (count === 0 && name !== 'time')) {
+      throw new InvalidArgumentError(`Expected ${name} once, found it ${count} times.`);
+    }
+  }
+  return roles;
 }
 
 export async function runImport(
   store: Store,
   path: string,
-  maxRejects: number,
+  { maxRejects, columns }: Pick<ImportCommandOptions, 'maxRejects' | 'columns'>,
   output: Output,
   signal: AbortSignal,
 ): Promise<ImportReport> {
   const report = await importRatings(store, path, {
-    maxRejects,
-    signal,
+    ...{ maxRejects, columns, signal },
     onProgress: ({ phase, bytesRead, bytesTotal }) => {
       const share = bytesTotal === 0 ? 1 : bytesRead / bytesTotal;
       output.progress({ event: 'progress', phase, bytesRead, bytesTotal }, share, phase);

@@ -98,7 +98,7 @@ async function importOnce(
     output.event({ event: 'synthetic', path }, `no --data: making a small synthetic set in ${path}`);
     await writeSyntheticSet(path, SYNTHETIC);
   }
-  const { counts } = await runImport(store, path, DEFAULT_MAX_REJECTS, output, signal);
+  const { counts } = await runImport(store, path, { maxRejects: DEFAULT_MAX_REJECTS }, output, signal);
   return counts.inserted + counts.updated > 0;
 }
 

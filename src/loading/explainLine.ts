@@ -1,25 +1,30 @@
-// Why a line of ratings.csv was refused, in words. Apart from the parser, which only decides, and fast; slow and exact here.
+// Why a line of ratings was refused, in words. Apart from the parser, which only decides, and fast; slow and exact here.
 
 import { RATING_MAX, RATING_MIN } from '../store/scale.js';
+import type { RatingsLayout } from './ratingsLayout.js';
 
 export const INT32_MAX = 2 ** 31 - 1;
 /** The last second of the year 9999. */
 export const TIME_MAX = 253_402_300_799;
 
 /** Why a line was refused. Only called for lines that were. */
-export function explainLine(line: string, columns: number): string {
+export function explainLine(line: string, { separator, roles }: RatingsLayout): string {
   if (line.trim() === '') return 'line is empty';
-  const fields = line.split(',');
-  if (fields.length !== columns) return `expected ${columns} columns, found ${fields.length}`;
-  const [userId, movieId, rating, time] = fields;
-  return (
-    explainId('userId', userId) ??
-    explainId('movieId', movieId) ??
-    explainRating(rating) ??
-    explainTime(time ?? '') ??
-    `rating "${rating}" has too many digits`
-  );
+  const fields = line.split(separator);
+  if (fields.length !== roles.length) return `expected ${roles.length} columns, found ${fields.length}`;
+  for (const [column, role] of roles.entries()) {
+    const reason = role && EXPLAIN[role](fields[column]);
+    if (reason) return reason;
+  }
+  return `rating "${fields[roles.indexOf('rating')]}" has too many digits`;
 }
+
+const EXPLAIN = {
+  user: (text: string) => explainId('userId', text),
+  movie: (text: string) => explainId('movieId', text),
+  rating: explainRating,
+  time: explainTime,
+} as const;
 
 function explainId(name: string, text: string): string | null {
   if (!/^\d+$/.test(text)) return `${name} "${text}" is not a whole number`;

@@ -2,13 +2,15 @@
 // read = inserted + updated + unchanged + rejected, and the report proves the sum.
 
 import assert from 'node:assert/strict';
-import { type Readable, Transform } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError, messageOf } from '../errors.js';
 import { failImportRecord, type ImportCounts, saveRejects } from '../store/importRecord.js';
 import { beginImport, type MergeResult, type RatingImport } from '../store/ratingImport.js';
 import type { Store } from '../store/store.js';
+import { parseItems, parseMoviesDat } from './movieLines.js';
 import { type ParsedFile, parseLinks, parseMovies } from './movies.js';
+import type { RatingsLayout } from './ratingsLayout.js';
 import { RatingsParser } from './ratingsParser.js';
 import { Rejects } from './rejects.js';
 import { type ImportSource, openSource, type SourceFile } from './source.js';
@@ -22,6 +24,8 @@ export interface ImportProgress {
 
 export interface ImportOptions {
   maxRejects: number;
+  /** What each column of the ratings is, null for one that is not read; without it the file's name and header tell. */
+  columns?: RatingsLayout['roles'];
   onProgress?: (progress: ImportProgress) => void;
   signal?: AbortSignal;
 }
@@ -53,7 +57,7 @@ export async function importRatings(
 ): Promise<ImportReport> {
   const begun = performance.now();
   try {
-    const source = await openSource(path);
+    const source = await openSource(path, options.columns !== undefined);
     try {
       const done = await importFrom(source, store, path, options);
       return { ...done, seconds: (performance.now() - begun) / 1000 };
@@ -104,18 +108,28 @@ async function runImport(
 }
 
 async function fill(target: RatingImport, source: ImportSource, rejects: Rejects, options: ImportOptions) {
-  const movies = await readTable(source.movies, rejects, parseMovies);
+  const movies = await readTable(source.movies, rejects, movieParserOf(source.movies));
   await target.stageMovies(movies.rows);
   const links = await readTable(source.links, rejects, parseLinks);
   await target.stageLinks(links.rows);
   const ratings = await readRatings(target, source.ratings, rejects, options);
-  const merged = await target.merge();
+  const merged = await target.merge(ratings.sums);
   const orphans = new Set(merged.links.orphans);
   for (const { line, raw } of links.rows) {
     if (orphans.has(line))
       rejects.add(source.links!.name, line, raw, 'the movie is neither in the catalogue nor rated');
   }
-  return toReport(merged, { ratings, movies: movies.linesRead, links: links.linesRead }, source, rejects);
+  return toReport(
+    merged,
+    { ratings: ratings.linesRead, movies: movies.linesRead, links: links.linesRead },
+    source,
+    rejects,
+  );
+}
+
+function movieParserOf(file: SourceFile | null) {
+  if (file?.name.startsWith('movies.dat')) return parseMoviesDat;
+  return file?.name.startsWith('u.item') ? parseItems : parseMovies;
 }
 
 async function readTable<Row>(
@@ -130,21 +144,17 @@ async function readRatings(
   target: RatingImport,
   file: SourceFile,
   rejects: Rejects,
-  { onProgress, signal }: ImportOptions,
-): Promise<number> {
-  const parser = new RatingsParser(file.name, rejects);
+  { onProgress, signal, columns }: ImportOptions,
+): Promise<Pick<RatingsParser, 'linesRead' | 'sums'>> {
+  const parser = new RatingsParser(file.name, rejects, columns);
   const progress: ImportProgress = { phase: 'reading', bytesRead: 0, bytesTotal: file.bytes };
-  const meter = new Transform({
-    highWaterMark: 1 << 20,
-    transform(chunk: Buffer, _encoding, done) {
-      progress.bytesRead += chunk.length;
-      onProgress?.(progress);
-      done(null, chunk);
-    },
+  const stream = await file.open((bytes) => {
+    progress.bytesRead += bytes;
+    onProgress?.(progress);
   });
-  await pipeline(await file.open(), meter, parser, target.openRatingsSink(), { signal });
+  await pipeline(stream, parser, target.openRatingsSink(), { signal });
   onProgress?.({ ...progress, phase: 'merging' });
-  return parser.linesRead;
+  return parser;
 }
 
 function toReport(

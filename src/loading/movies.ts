@@ -20,6 +20,9 @@ const CSV_OPTIONS = {
   max_record_size: 1 << 20,
 };
 
+/** The rows of these files are held in memory; MovieLens' largest set has 87,585 movies. */
+const MAX_ROWS = 1_000_000;
+
 export interface ParsedFile<Row> {
   rows: Row[];
   /** Records read, without the header. */
@@ -29,7 +32,7 @@ export interface ParsedFile<Row> {
 export function parseMovies(file: string, stream: Readable, rejects: Rejects): Promise<ParsedFile<MovieRow>> {
   return parseTable(file, stream, rejects, COLUMNS.movies, ([id, title, genres], line) => {
     const movieId = parseId(id);
-    if (movieId === null) return `movieId "${id}" is not a whole number from 1 to ${INT32_MAX}`;
+    if (movieId === null) return wrongId('movieId', id);
     if (title.trim() === '') return 'title is empty';
     return { movieId, ...splitTitle(title), genres: splitGenres(genres), line };
   });
@@ -38,12 +41,10 @@ export function parseMovies(file: string, stream: Readable, rejects: Rejects): P
 export function parseLinks(file: string, stream: Readable, rejects: Rejects): Promise<ParsedFile<LinkRow>> {
   return parseTable(file, stream, rejects, COLUMNS.links, ([id, imdb, tmdb], line, raw) => {
     const movieId = parseId(id);
-    if (movieId === null) return `movieId "${id}" is not a whole number from 1 to ${INT32_MAX}`;
+    if (movieId === null) return wrongId('movieId', id);
     const [imdbId, tmdbId] = [imdb, tmdb].map((text) => (text === '' ? null : parseId(text)));
-    if (imdb !== '' && imdbId === null)
-      return `imdbId "${imdb}" is not a whole number from 1 to ${INT32_MAX}`;
-    if (tmdb !== '' && tmdbId === null)
-      return `tmdbId "${tmdb}" is not a whole number from 1 to ${INT32_MAX}`;
+    if (imdb !== '' && imdbId === null) return wrongId('imdbId', imdb);
+    if (tmdb !== '' && tmdbId === null) return wrongId('tmdbId', tmdb);
     return { movieId, imdbId, tmdbId, line, raw };
   });
 }
@@ -55,11 +56,23 @@ export function splitTitle(text: string): { title: string; year: number | null }
   return match ? { title: match[1], year: Number(match[2]) } : { title, year: null };
 }
 
-function splitGenres(text: string): string[] {
+/** @throws AppError IMPORT_BAD_ROW when there are more than memory is meant for */
+export function addRow<Row>(file: string, parsed: ParsedFile<Row>, row: Row): void {
+  if (parsed.rows.length === MAX_ROWS) {
+    throw new AppError('IMPORT_BAD_ROW', `${file}: more than ${MAX_ROWS} rows; nothing was imported`);
+  }
+  parsed.rows.push(row);
+}
+
+export function wrongId(name: string, text: string): string {
+  return `${name} "${text}" is not a whole number from 1 to ${INT32_MAX}`;
+}
+
+export function splitGenres(text: string): string[] {
   return text === NO_GENRES ? [] : text.split('|').filter((genre) => genre !== '');
 }
 
-function parseId(text: string): number | null {
+export function parseId(text: string): number | null {
   const id = Number(text);
   return /^\d+$/.test(text) && id >= 1 && id <= INT32_MAX ? id : null;
 }
@@ -84,7 +97,7 @@ async function parseTable<Row>(
     const reason = explainRecord(fields, raw, columns);
     const row = reason ?? toRow(fields, line, raw);
     if (typeof row === 'string') rejects.add(file, line, raw, row);
-    else parsed.rows.push(row);
+    else addRow(file, parsed, row);
   }
   if (!headerSeen) throw new AppError('IMPORT_BAD_HEADER', `${file} is empty`);
   return parsed;

@@ -1,18 +1,20 @@
-// ratings.csv → binary COPY rows, validated in place: bytes in, bytes out, a string only for a rejected line.
-// Lines: userId,movieId,rating[,timestamp]; LF or CRLF; BOM and missing last newline allowed. It refuses quoted numbers.
+// A file of ratings → binary COPY rows, validated in place: bytes in, bytes out, a string only for a rejected line.
+// Lines as their layout says; LF or CRLF; BOM and missing last newline allowed. It refuses quoted numbers.
 
 import { Transform, type TransformCallback } from 'node:stream';
 import { AppError } from '../errors.js';
-import { COPY_HEADER, COPY_TRAILER, RatingRowWriter } from '../store/ratingRows.js';
+import { COPY_HEADER, COPY_TRAILER, RatingRowWriter, type RatingSums } from '../store/ratingRows.js';
 import { RATING_MAX, RATING_MIN } from '../store/scale.js';
 import { explainLine, INT32_MAX, TIME_MAX } from './explainLine.js';
+import { detectLayout, type RatingsLayout } from './ratingsLayout.js';
 import type { Rejects } from './rejects.js';
 
 /** A longer line is rejected without being kept in memory. */
 const MAX_LINE_BYTES = 64 * 1024;
 /** "1,1,1\n" is the shortest line that can be a rating. */
 const MIN_LINE_BYTES = 6;
-const [NEWLINE, RETURN, COMMA, DOT, ZERO, NINE] = [10, 13, 44, 46, 48, 57];
+const [NEWLINE, RETURN, DOT, ZERO, NINE] = [10, 13, 46, 48, 57];
+const BOM = Buffer.from('\uFEFF');
 
 export class RatingsParser extends Transform {
   /** Lines read so far, without the header. */
@@ -20,17 +22,25 @@ export class RatingsParser extends Transform {
   readonly #file: string;
   readonly #rejects: Rejects;
   readonly #rows = new RatingRowWriter();
-  #columns = 0;
+  readonly #columns: RatingsLayout['roles'] | null;
+  #layout: RatingsLayout | null = null;
   #line = 0;
   #rest: Buffer | null = null;
   /** Start of an over-long line whose end has not been seen yet. */
   #overlong: string | null = null;
 
-  constructor(file: string, rejects: Rejects) {
+  /** columns: what each column of the file is, where its name and header do not tell. */
+  constructor(file: string, rejects: Rejects, columns: RatingsLayout['roles'] | null = null) {
     super({ readableHighWaterMark: 1 << 20, writableHighWaterMark: 1 << 20 });
     this.#file = file;
     this.#rejects = rejects;
+    this.#columns = columns;
     this.push(COPY_HEADER);
+  }
+
+  /** Of the rows handed out so far. */
+  get sums(): RatingSums {
+    return this.#rows.totals;
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -40,7 +50,7 @@ export class RatingsParser extends Transform {
   override _flush(done: TransformCallback): void {
     attempt(done, () => {
       if (this.#rest || this.#overlong !== null) this.#consume(Buffer.from('\n'));
-      if (this.#columns === 0) throw new AppError('IMPORT_BAD_HEADER', `${this.#file} is empty`);
+      if (!this.#layout) throw new AppError('IMPORT_BAD_HEADER', `${this.#file} is empty`);
       this.push(COPY_TRAILER);
     });
   }
@@ -50,7 +60,11 @@ export class RatingsParser extends Transform {
     this.#rest = null;
     if (this.#overlong !== null) bytes = this.#skipOverlong(bytes);
     let start = 0;
-    if (this.#columns === 0) start = this.#readHeader(bytes);
+    if (!this.#layout) start = this.#readFirstLine(bytes);
+    if (!this.#layout) {
+      if (bytes.length > 0) this.#rest = Buffer.from(bytes);
+      return;
+    }
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end > start) this.push(this.#parseLines(bytes, start, end));
     this.#keepRest(bytes.subarray(Math.max(start, end)));
@@ -73,22 +87,16 @@ export class RatingsParser extends Transform {
     return bytes.subarray(newline + 1);
   }
 
-  /** Returns where the first line of ratings starts; 0 while the header is not complete. */
-  #readHeader(bytes: Buffer): number {
+  /** Sets the layout, once the first line is whole. Returns where the first line of ratings starts. */
+  #readFirstLine(bytes: Buffer): number {
     const newline = bytes.indexOf(NEWLINE);
     if (newline < 0 && bytes.length <= MAX_LINE_BYTES) return 0;
-    const header = bytes
-      .toString('utf8', 0, Math.min(newline < 0 ? 200 : newline, 200))
-      .replace(/^\uFEFF/, '')
-      .trim();
-    const names = header.toLowerCase().split(',');
-    if (!/^userid,movieid,rating(,timestamp)?$/.test(names.join(','))) {
-      throw new AppError(
-        'IMPORT_BAD_HEADER',
-        `${this.#file} line 1: expected "userId,movieId,rating,timestamp", found "${header}"`,
-      );
-    }
-    this.#columns = names.length;
+    const start = bytes.subarray(0, BOM.length).equals(BOM) ? BOM.length : 0;
+    const end = Math.min(newline < 0 ? bytes.length : newline, start + 1000);
+    const line = bytes.toString('utf8', start, end).replace(/\r$/, '');
+    const { hasHeader, ...layout } = detectLayout(this.#file, line, this.#columns);
+    this.#layout = layout;
+    if (!hasHeader) return start;
     this.#line = 1;
     return newline + 1;
   }
@@ -109,43 +117,53 @@ export class RatingsParser extends Transform {
     return rows.take();
   }
 
-  /** The hot loop: false when anything is not as it should be, and then `explainLine` says what. */
+  /**
+   * The hot loop: false when anything is not as it should be, and then `explainLine` says what. In one piece, so that the place
+   * in the line stays a local variable.
+   */
   #parseLine(bytes: Buffer, start: number, next: number, rows: RatingRowWriter): boolean {
+    const { separator, roles } = this.#layout!;
+    const [first, second] = [separator.charCodeAt(0), separator.charCodeAt(1)];
+    const last = roles.length - 1;
     let at = start;
     let end = next - 1;
     if (end > start && bytes[end - 1] === RETURN) end--;
-
-    let userId = 0;
-    for (; isDigit(bytes[at]); at++) userId = userId * 10 + bytes[at] - ZERO;
-    if (at === start || bytes[at] !== COMMA || userId < 1 || userId > INT32_MAX) return false;
-
-    const movieStart = ++at;
-    let movieId = 0;
-    for (; isDigit(bytes[at]); at++) movieId = movieId * 10 + bytes[at] - ZERO;
-    if (at === movieStart || bytes[at] !== COMMA || movieId < 1 || movieId > INT32_MAX) return false;
-
-    const ratingStart = ++at;
-    let digits = 0;
-    let scale = 1;
-    for (; isDigit(bytes[at]); at++) digits = digits * 10 + bytes[at] - ZERO;
-    if (bytes[at] === DOT) {
-      for (at++; isDigit(bytes[at]); at++, scale *= 10) digits = digits * 10 + bytes[at] - ZERO;
+    let [userId, movieId, rating] = [0, 0, Number.NaN];
+    let time: number | null = null;
+    for (let column = 0; column <= last; column++) {
+      const begun = at;
+      const role = roles[column];
+      if (role === null) while (at < end && bytes[at] !== first) at++;
+      else {
+        let digits = 0;
+        let scale = 1;
+        for (; isDigit(bytes[at]); at++) digits = digits * 10 + bytes[at] - ZERO;
+        if (role === 'user') userId = digits;
+        else if (role === 'movie') movieId = digits;
+        else if (role === 'time') {
+          time = at === begun ? null : digits;
+          if (digits > TIME_MAX) return false;
+        } else {
+          if (bytes[at] === DOT) {
+            for (at++; isDigit(bytes[at]); at++, scale *= 10) digits = digits * 10 + bytes[at] - ZERO;
+          }
+          rating = digits / scale;
+          if (at === begun) return false;
+        }
+      }
+      if (column === last) break;
+      if (at >= end || bytes[at++] !== first) return false;
+      if (separator.length > 1 && bytes[at++] !== second) return false;
     }
-    const rating = digits / scale;
-    if (at === ratingStart || !(rating >= RATING_MIN && rating <= RATING_MAX)) return false;
-    if (this.#columns === 3) return at === end && writeRow(rows, userId, movieId, rating, null, this.#line);
-
-    if (bytes[at] !== COMMA) return false;
-    const timeStart = ++at;
-    let time = 0;
-    for (; isDigit(bytes[at]); at++) time = time * 10 + bytes[at] - ZERO;
-    if (at !== end || time > TIME_MAX) return false;
-    return writeRow(rows, userId, movieId, rating, at === timeStart ? null : time, this.#line);
+    if (at !== end || userId < 1 || userId > INT32_MAX || movieId < 1 || movieId > INT32_MAX) return false;
+    if (!(rating >= RATING_MIN && rating <= RATING_MAX)) return false;
+    rows.write(userId, movieId, rating, time);
+    return true;
   }
 
   #reject(line: string): void {
     const raw = line.replace(/\r$/, '');
-    this.#rejects.add(this.#file, this.#line, raw, explainLine(raw, this.#columns));
+    this.#rejects.add(this.#file, this.#line, raw, explainLine(raw, this.#layout!));
   }
 
   #rejectOverlong(start: string): void {
@@ -159,18 +177,6 @@ function startOf(line: Buffer): string {
 
 function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= NINE;
-}
-
-function writeRow(
-  rows: RatingRowWriter,
-  userId: number,
-  movieId: number,
-  rating: number,
-  ratedAt: number | null,
-  line: number,
-): true {
-  rows.write(userId, movieId, rating, ratedAt, line);
-  return true;
 }
 
 function attempt(done: TransformCallback, step: () => void): void {

@@ -1,23 +1,32 @@
-// A folder, a .zip or one ratings CSV → the files to read, as streams. Nothing is unpacked to disk:
-// entries are found by their base name, so a path inside an archive is never used as a path.
+// A folder, a .zip or one file of ratings → the files to read, as streams. Nothing is unpacked to disk:
+// entries are found by their base name, so a path inside an archive is never used as a path. Any file may be a .gz.
 
 import { createReadStream, type Stats } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type Readable, Transform } from 'node:stream';
+import { PassThrough, type Readable, Transform } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { crc32 } from 'node:zlib';
+import { crc32, createGunzip } from 'node:zlib';
 import yauzl from 'yauzl';
 import { AppError, messageOf } from '../errors.js';
+import { RATINGS_FILE } from './ratingsLayout.js';
 
-const FILE_NAMES = ['ratings.csv', 'movies.csv', 'links.csv'] as const;
-type FileName = (typeof FILE_NAMES)[number];
+/** In order of preference; what each looks like is for ratingsLayout.ts and import.ts. */
+const FILE_NAMES = {
+  ratings: ['ratings.csv', 'ratings.dat', 'u.data'],
+  movies: ['movies.csv', 'movies.dat', 'u.item'],
+  links: ['links.csv'],
+} as const;
+type FileKind = keyof typeof FILE_NAMES;
+const CHUNK_BYTES = 1 << 18;
 
 export interface SourceFile {
   /** As in reports: "ratings.csv". */
   name: string;
+  /** As stored: of a .gz the packed ones. */
   bytes: number;
-  open(): Promise<Readable>;
+  /** onRead is told of the bytes as stored. */
+  open(onRead?: (bytes: number) => void): Promise<Readable>;
 }
 
 export interface ImportSource {
@@ -29,22 +38,23 @@ export interface ImportSource {
   close(): void;
 }
 
-/** @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ARCHIVE */
-export async function openSource(path: string): Promise<ImportSource> {
+/**
+ * isRatings: takes a file of any name for ratings.
+ * @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ARCHIVE
+ */
+export async function openSource(path: string, isRatings = false): Promise<ImportSource> {
   if (path === '') throw new AppError('IMPORT_SOURCE_MISSING', 'the path to import is empty');
   const stats = await getStats(path);
   if (stats.isDirectory()) return openFolder(path);
   if (path.toLowerCase().endsWith('.zip')) return openArchive(path);
-  if (path.toLowerCase().endsWith('.csv')) {
-    return {
-      ratings: fileOnDisk(path, stats.size),
-      movies: null,
-      links: null,
-      findDamage: async () => null,
-      close() {},
-    };
+  if (isRatings || RATINGS_FILE.test(path)) {
+    const ratings = fileOnDisk(path, stats.size);
+    return { ...{ ratings, movies: null, links: null }, ...damageOf([ratings]), close() {} };
   }
-  throw new AppError('IMPORT_SOURCE_MISSING', `${path} is neither a folder nor a .zip or .csv file`);
+  throw new AppError(
+    'IMPORT_SOURCE_MISSING',
+    `${path} is neither a folder nor a .zip nor a file of ratings (.csv, .dat, .data, or one of these as .gz)`,
+  );
 }
 
 function getStats(path: string): Promise<Stats> {
@@ -62,21 +72,56 @@ async function openFolder(path: string): Promise<ImportSource> {
   const names = await readdir(path).catch((error) => {
     throw unreadable(path, error);
   });
-  const present = new Set(names);
-  const files = new Map<FileName, SourceFile>();
-  for (const name of FILE_NAMES) {
-    if (present.has(name))
-      files.set(name, fileOnDisk(join(path, name), (await getStats(join(path, name))).size));
+  const files = new Map<string, SourceFile>();
+  for (const name of names.filter(isWanted)) {
+    files.set(name, fileOnDisk(join(path, name), (await getStats(join(path, name))).size));
   }
-  return { ...pickFiles(path, files), findDamage: async () => null, close() {} };
+  return { ...pickFiles(path, files), ...damageOf(files.values()), close() {} };
+}
+
+function isWanted(name: string): boolean {
+  return (Object.values(FILE_NAMES).flat() as string[]).includes(name.replace(/\.gz$/, ''));
 }
 
 function fileOnDisk(path: string, bytes: number): SourceFile {
-  return {
+  return unpacking(path, {
     name: basename(path),
     bytes,
-    open: async () => createReadStream(path, { highWaterMark: 1 << 20 }),
+    // A quarter of a MiB at a time: with four times as much an import took 10 MiB more memory and no less time.
+    open: async () => createReadStream(path, { highWaterMark: CHUNK_BYTES }),
+  });
+}
+
+/** The same file, told of what is read, and unpacked where it is a .gz. path: for messages. */
+function unpacking(path: string, file: SourceFile): SourceFile {
+  const isPacked = file.name.toLowerCase().endsWith('.gz');
+  return {
+    ...file,
+    async open(onRead) {
+      const stored = await file.open();
+      if (!onRead && !isPacked) return stored;
+      const meter = new Transform({
+        highWaterMark: CHUNK_BYTES,
+        transform(chunk: Buffer, _encoding, done) {
+          onRead?.(chunk.length);
+          done(null, chunk);
+        },
+      });
+      const metered = joined(stored, meter);
+      if (!isPacked) return metered;
+      const unpacked = joined(metered, createGunzip({ chunkSize: CHUNK_BYTES }));
+      return joined(unpacked, new PassThrough({ highWaterMark: CHUNK_BYTES }), (error) =>
+        'syscall' in error || error instanceof AppError ? error : badArchive(path, error),
+      );
+    },
   };
+}
+
+/** `to`, fed from `from`: an error or end of either ends both. */
+function joined(from: Readable, to: Transform, explain = (error: Error): Error => error): Transform {
+  from.on('error', (error) => to.destroy(explain(error)));
+  to.on('close', () => from.destroy());
+  return from.pipe(to);
 }
 
 async function openArchive(path: string): Promise<ImportSource> {
@@ -85,16 +130,13 @@ async function openArchive(path: string): Promise<ImportSource> {
     throw 'syscall' in error ? unreadable(path, error) : badArchive(path, error);
   });
   try {
-    const files = new Map<FileName, SourceFile>();
+    const files = new Map<string, SourceFile>();
     for await (const entry of archive.eachEntry()) {
-      if (entry.fileName.endsWith('/')) continue; // a folder, which basename() would name like a file
-      const name = FILE_NAMES.find((candidate) => candidate === basename(entry.fileName));
-      if (!name || files.has(name)) continue;
-      files.set(name, {
-        name,
-        bytes: entry.uncompressedSize,
-        open: () => openEntry(path, archive, entry),
-      });
+      const name = basename(entry.fileName);
+      // A folder is named like a file by basename().
+      if (entry.fileName.endsWith('/') || !isWanted(name) || files.has(name)) continue;
+      const open = () => openEntry(path, archive, entry);
+      files.set(name, unpacking(path, { name, bytes: entry.uncompressedSize, open }));
     }
     return {
       ...pickFiles(path, files),
@@ -114,7 +156,7 @@ async function openEntry(path: string, archive: yauzl.ZipFile, entry: yauzl.Entr
   });
   let sum = 0;
   const checked = new Transform({
-    highWaterMark: 1 << 20,
+    highWaterMark: CHUNK_BYTES,
     transform(chunk: Buffer, _encoding, done) {
       sum = crc32(chunk, sum);
       done(null, chunk);
@@ -123,13 +165,17 @@ async function openEntry(path: string, archive: yauzl.ZipFile, entry: yauzl.Entr
       done(sum === entry.crc32 ? null : badArchive(path, `the checksum of ${entry.fileName} does not match`));
     },
   });
-  unpacked.on('error', (error) => checked.destroy(badArchive(path, error)));
-  checked.on('close', () => unpacked.destroy());
-  return unpacked.pipe(checked);
+  return joined(unpacked, checked, (error) => badArchive(path, error));
 }
 
 function badArchive(path: string, cause: unknown): AppError {
   return new AppError('IMPORT_BAD_ARCHIVE', `${path}: ${messageOf(cause)}; nothing was imported`, { cause });
+}
+
+/** Of files on disk only the packed ones have a checksum. */
+function damageOf(files: Iterable<SourceFile>): Pick<ImportSource, 'findDamage'> {
+  const packed = [...files].filter(({ name }) => name.toLowerCase().endsWith('.gz'));
+  return { findDamage: () => findDamage(packed) };
 }
 
 async function findDamage(files: Iterable<SourceFile>): Promise<AppError | null> {
@@ -141,8 +187,12 @@ async function findDamage(files: Iterable<SourceFile>): Promise<AppError | null>
   }
 }
 
-function pickFiles(path: string, files: Map<FileName, SourceFile>) {
-  const ratings = files.get('ratings.csv');
-  if (!ratings) throw new AppError('IMPORT_SOURCE_MISSING', `${path} holds no ratings.csv`);
-  return { ratings, movies: files.get('movies.csv') ?? null, links: files.get('links.csv') ?? null };
+function pickFiles(path: string, files: Map<string, SourceFile>) {
+  const pick = (kind: FileKind) =>
+    FILE_NAMES[kind].map((name) => files.get(name) ?? files.get(`${name}.gz`)).find((file) => file) ?? null;
+  const ratings = pick('ratings');
+  if (!ratings) {
+    throw new AppError('IMPORT_SOURCE_MISSING', `${path} holds no ${FILE_NAMES.ratings.join(', no ')}`);
+  }
+  return { ratings, movies: pick('movies'), links: pick('links') };
 }

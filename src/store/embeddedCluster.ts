@@ -34,12 +34,17 @@ import { type Binaries, binariesFor, findBinaries } from './embeddedBinaries.js'
 export const SUPERUSER = 'marquee';
 export const DATABASE = 'marquee';
 
-/** Written to postgresql.conf once; an owner may change them there. Durability is PostgreSQL's default: full. */
+/**
+ * Written to postgresql.conf once; an owner may change them there. Durability is PostgreSQL's default: full. Nobody copies
+ * this server, so what a transaction writes to a table that it made itself is synced instead of logged: an import's bulk.
+ */
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   shared_buffers: '256MB',
   max_wal_size: '4GB',
+  wal_level: 'minimal',
+  max_wal_senders: '0',
   checkpoint_timeout: '15min',
   log_checkpoints: 'off',
   timezone: 'UTC',

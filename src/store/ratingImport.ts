@@ -1,12 +1,13 @@
 // One import as one transaction: COPY into staging tables, merge, statistics, record; all of it or nothing.
-// Staging first: COPY cannot upsert, and one bad row would abort the whole statement.
+// Staging first: COPY cannot upsert, and one bad row would abort the whole statement. Where there are no ratings yet, their
+// staging table becomes the table (ratingFill.ts), otherwise it is merged (ratingMerge.ts).
 //
-//   lock ─▶ stage movies, links, ratings ─▶ merge ─▶ statistics ─▶ record SUCCEEDED ─▶ commit
-//                    (readers see the old state until here) ───────────────────────────┘
+//   lock ─▶ stage movies, links, ratings ─▶ fill or merge ─▶ statistics ─▶ record SUCCEEDED ─▶ commit
+//                    (readers see the old state until here) ───────────────────────────────────┘
 
 import type { Writable } from 'node:stream';
 import type pg from 'pg';
-import { from as copyFrom } from 'pg-copy-streams';
+import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
 import { AppError } from '../errors.js';
 import {
   columnsOf,
@@ -16,8 +17,16 @@ import {
   saveRejects,
   startImportRecord,
 } from './importRecord.js';
+import {
+  buildRatings,
+  CREATE_STAGING_TABLE,
+  IS_FILLABLE,
+  IS_STILL_EMPTY,
+  swapRatings,
+} from './ratingFill.js';
 import * as sql from './ratingImportSql.js';
-import { RATING_COPY_COLUMNS } from './ratingRows.js';
+import { CREATE_STAGING_RATINGS, mergeRatings } from './ratingMerge.js';
+import { RATING_COPY_COLUMNS, type RatingSums } from './ratingRows.js';
 import type { Store } from './store.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -52,7 +61,8 @@ export interface RatingImport {
   openRatingsSink(): Writable;
   /** Ends the connection, so that what it does now or next fails at once. Only `rollback` may follow. */
   stop(): Promise<void>;
-  merge(): Promise<MergeResult>;
+  /** `sums` of the rows that went into the sink. */
+  merge(sums: RatingSums): Promise<MergeResult>;
   /** Writes the record and makes everything visible. */
   commit(counts: ImportCounts, rejects: readonly RejectedLine[]): Promise<void>;
   rollback(): Promise<void>;
@@ -64,8 +74,12 @@ export async function beginImport(store: Store, source: string): Promise<RatingI
   try {
     await client.query(sql.BEGIN);
     await client.query(sql.CREATE_STAGING);
-    const { rows } = await client.query('select pg_backend_pid() as pid');
-    return new PostgresImport(store, client, await startImportRecord(store, source), rows[0].pid);
+    const { rows } = await client.query(
+      `select pg_backend_pid() as pid, is_fillable from (${IS_FILLABLE}) ratings`,
+    );
+    const { pid, is_fillable } = rows[0];
+    await client.query(is_fillable ? CREATE_STAGING_TABLE : CREATE_STAGING_RATINGS);
+    return new PostgresImport(store, client, await startImportRecord(store, source), pid, is_fillable);
   } catch (error) {
     client.release(true);
     const isBusy = (error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE;
@@ -78,12 +92,16 @@ class PostgresImport implements RatingImport {
   readonly #store: Store;
   readonly #client: pg.PoolClient;
   readonly #backendPid: number;
+  readonly #stagingIsTable: boolean;
+  #copied: CopyStreamQuery | null = null;
+  #swapsTables = false;
 
-  constructor(store: Store, client: pg.PoolClient, id: number, backendPid: number) {
+  constructor(store: Store, client: pg.PoolClient, id: number, backendPid: number, stagingIsTable: boolean) {
     this.#store = store;
     this.#client = client;
     this.id = id;
     this.#backendPid = backendPid;
+    this.#stagingIsTable = stagingIsTable;
   }
 
   async stageMovies(rows: readonly MovieRow[]): Promise<void> {
@@ -101,35 +119,37 @@ class PostgresImport implements RatingImport {
   }
 
   openRatingsSink(): Writable {
-    return this.#client.query(
+    this.#copied = this.#client.query(
       copyFrom(`copy staging_ratings (${RATING_COPY_COLUMNS}) from stdin (format binary)`),
     );
+    return this.#copied;
   }
 
   async stop(): Promise<void> {
     await this.#store.pool.query('select pg_terminate_backend($1)', [this.#backendPid]);
   }
 
-  async merge(): Promise<MergeResult> {
+  async merge(sums: RatingSums): Promise<MergeResult> {
     const one = async (text: string) => (await this.#client.query(text)).rows[0];
     await this.#client.query(sql.ANALYZE_STAGING);
     await this.#client.query(sql.LOCK_RATINGS);
-    const { users_added } = await one(sql.MERGE_USERS);
+    const staged = this.#copied?.rowCount ?? 0;
+    this.#swapsTables = this.#stagingIsTable && staged > 0 && (await one(IS_STILL_EMPTY)).is_empty;
+    const ratings = this.#swapsTables
+      ? await buildRatings(this.#client, staged, sums)
+      : await mergeRatings(this.#client, staged);
     const movies = await one(sql.MERGE_MOVIES);
-    const { placeholders } = await one(sql.MERGE_PLACEHOLDER_MOVIES);
+    const placeholders = await this.#client.query(sql.MERGE_PLACEHOLDER_MOVIES);
     const links = await one(sql.MERGE_LINKS);
-    const ratings = await one(sql.MERGE_RATINGS);
-    if (ratings.inserted + ratings.updated > 0) {
-      await this.#client.query(sql.UPDATE_USER_STATISTICS);
-      await this.#client.query(sql.UPDATE_MOVIE_STATISTICS);
-    }
+    await this.#client.query(sql.UPDATE_MOVIE_STATISTICS);
+    // Users that are added bring their statistics, so those that are there come first.
+    await this.#client.query(sql.UPDATE_USER_STATISTICS);
+    const users = await this.#client.query(sql.MERGE_USERS);
     return {
       ratings: {
-        inserted: ratings.inserted,
-        updated: ratings.updated,
-        duplicates: ratings.duplicates,
-        usersAdded: users_added,
-        moviesAdded: movies.inserted + placeholders,
+        ...ratings,
+        usersAdded: users.rowCount!,
+        moviesAdded: movies.inserted + placeholders.rowCount!,
       },
       movies: { inserted: movies.inserted, updated: movies.updated },
       links: { updated: links.updated, orphans: links.orphans ?? [] },
@@ -149,6 +169,8 @@ class PostgresImport implements RatingImport {
       counts.usersAdded,
       counts.moviesAdded,
     ]);
+    if (this.#swapsTables) await swapRatings(this.#client);
+    else if (this.#stagingIsTable) await this.#client.query('drop table staging_ratings');
     await this.#client.query('commit').catch(async (error: unknown) => {
       if (!(await this.#isCommitted())) throw error;
     });

@@ -1,4 +1,5 @@
-// The statements of an import, in the order they run. Apart from ratingImport.ts so that each can be read as SQL.
+// The statements that every import runs, in their order. Apart from ratingImport.ts so that each can be read as SQL; how
+// ratings get into their table is in ratingMerge.ts and ratingFill.ts.
 
 // One import at a time. A killed import holds the lock until the server notices that its client is gone: it looks twice a
 // second (Windows cannot), and who comes next waits that long. The lock's number is any that nothing else here uses.
@@ -8,12 +9,10 @@ export const BEGIN = `
   select set_config('client_connection_check_interval', '500ms', true)
   where version() !~* 'windows|mingw|visual c|msvc';
   select pg_advisory_xact_lock(7267801);
-  set local lock_timeout to default`;
+  set local lock_timeout to default;
+  set local work_mem = '64MB'`;
 
 export const CREATE_STAGING = `
-  create temp table staging_ratings (
-    user_id int not null, movie_id int not null, rating real not null, rated_at timestamptz(0), line int not null
-  ) on commit drop;
   create temp table staging_movies (
     movie_id int not null, title text not null, year int, genres text[] not null, line int not null
   ) on commit drop;
@@ -37,14 +36,10 @@ export const ANALYZE_STAGING = 'analyze staging_ratings, staging_movies, staging
 export const LOCK_RATINGS = 'lock table ratings in share row exclusive mode';
 
 export const MERGE_USERS = `
-  with added as (
-    insert into users (user_id, idx)
-    select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id)
-    from (select distinct user_id from staging_ratings) staged
-    where not exists (select from users where users.user_id = staged.user_id)
-    returning 1
-  )
-  select count(*)::int as users_added from added`;
+  insert into users (user_id, idx, rating_count, mean_rating)
+  select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id), added, total / added
+  from user_changes
+  where not exists (select from users where users.user_id = user_changes.user_id)`;
 
 export const MERGE_MOVIES = `
   with last_line as (
@@ -69,14 +64,10 @@ export const MERGE_MOVIES = `
 
 // A rated movie that no movies file names gets a title of its own until one does.
 export const MERGE_PLACEHOLDER_MOVIES = `
-  with added as (
-    insert into movies (movie_id, idx, title)
-    select movie_id, (select coalesce(max(idx), -1) from movies) + row_number() over (order by movie_id), 'Movie ' || movie_id
-    from (select distinct movie_id from staging_ratings) staged
-    where not exists (select from movies where movies.movie_id = staged.movie_id)
-    returning 1
-  )
-  select count(*)::int as placeholders from added`;
+  insert into movies (movie_id, idx, title)
+  select movie_id, (select coalesce(max(idx), -1) from movies) + row_number() over (order by movie_id), 'Movie ' || movie_id
+  from movie_changes
+  where not exists (select from movies where movies.movie_id = movie_changes.movie_id)`;
 
 export const MERGE_LINKS = `
   with last_line as (
@@ -96,41 +87,8 @@ export const MERGE_LINKS = `
     (select array_agg(line order by line) from staging_links
      where not exists (select from movies where movies.movie_id = staging_links.movie_id)) as orphans`;
 
-// Within the file and against the store: the last rating wins, by time, then by file order. Nobody else writes ratings now,
-// so that there is no conflict to guard against, and an unchanged rating is only read: `on conflict do update` would lock it.
-// A line without a time says nothing about when: the stored time stays.
-export const MERGE_RATINGS = `
-  with last_line as materialized (
-    select distinct on (user_id, movie_id) user_id, movie_id, rating, rated_at
-    from staging_ratings
-    order by user_id, movie_id, rated_at desc nulls last, line desc
-  ), added as (
-    insert into ratings (user_id, movie_id, rating, rated_at)
-    select user_id, movie_id, rating, rated_at
-    from last_line
-    where not exists (
-      select from ratings where ratings.user_id = last_line.user_id and ratings.movie_id = last_line.movie_id
-    )
-    order by user_id, movie_id
-    returning 1
-  ), changed as (
-    update ratings
-    set rating = last_line.rating, rated_at = coalesce(last_line.rated_at, ratings.rated_at)
-    from last_line
-    where ratings.user_id = last_line.user_id
-      and ratings.movie_id = last_line.movie_id
-      and (ratings.rating, ratings.rated_at)
-        is distinct from (last_line.rating, coalesce(last_line.rated_at, ratings.rated_at))
-      and (ratings.rated_at is null or last_line.rated_at is null or last_line.rated_at >= ratings.rated_at)
-    returning 1
-  )
-  select
-    (select count(*) from added)::int as inserted,
-    (select count(*) from changed)::int as updated,
-    ((select count(*) from staging_ratings) - (select count(*) from last_line))::int as duplicates`;
-
-export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id');
-export const UPDATE_MOVIE_STATISTICS = updateStatistics('movies', 'movie_id');
+export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id', 'user_changes');
+export const UPDATE_MOVIE_STATISTICS = updateStatistics('movies', 'movie_id', 'movie_changes');
 
 export const FINISH_RECORD = `
   update imports
@@ -138,17 +96,15 @@ export const FINISH_RECORD = `
     duplicates = $6, rejected = $7, users_added = $8, movies_added = $9
   where id = $1`;
 
-/** Counts and means of the users or movies that this import touched. */
-function updateStatistics(table: 'users' | 'movies', key: 'user_id' | 'movie_id'): string {
+/**
+ * Adds what changed to counts and means, so that the time depends on the new ratings and not on those that are there. The sum
+ * behind a stored mean is a multiple of 2⁻²⁴, as every float4 from 0.5 on is, so that rounding gives it back exactly.
+ */
+function updateStatistics(table: 'users' | 'movies', key: 'user_id' | 'movie_id', changes: string): string {
   return `
   update ${table}
-  set rating_count = fresh.rating_count, mean_rating = fresh.mean_rating
-  from (
-    select ${key}, count(*)::int as rating_count, avg(rating) as mean_rating
-    from ratings
-    where ${key} in (select ${key} from staging_ratings)
-    group by ${key}
-  ) fresh
-  where ${table}.${key} = fresh.${key}
-    and (${table}.rating_count, ${table}.mean_rating) is distinct from (fresh.rating_count, fresh.mean_rating)`;
+  set rating_count = rating_count + added,
+    mean_rating = (round(coalesce(mean_rating, 0) * rating_count * 16777216) / 16777216 + total) / nullif(rating_count + added, 0)
+  from ${changes}
+  where ${table}.${key} = ${changes}.${key} and (added <> 0 or total <> 0)`;
 }

@@ -1,41 +1,51 @@
 // Ratings in PostgreSQL's binary COPY format, written straight into a buffer: no string or object per row.
 // Source of the layout: PostgreSQL manual, COPY, "Binary Format".
 
+import { RatingTotals } from './ratingTotals.js';
+
 /** The columns of staging_ratings, in the order `RatingRowWriter.write` writes them. */
-export const RATING_COPY_COLUMNS = 'user_id, movie_id, rating, rated_at, line';
+export const RATING_COPY_COLUMNS = 'user_id, movie_id, rating, rated_at';
 
 /** Signature, flags and extension length: begins every binary COPY. */
 export const COPY_HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 /** A field count of −1: ends every binary COPY. */
 export const COPY_TRAILER = Buffer.from([0xff, 0xff]);
 
-const MAX_ROW_BYTES = 2 + 8 + 8 + 8 + 12 + 8;
+const MAX_ROW_BYTES = 2 + 8 + 8 + 8 + 12;
 /** Seconds from 1970-01-01 to 2000-01-01, where PostgreSQL's timestamps begin. */
 const POSTGRES_EPOCH_SECONDS = 946_684_800;
+
+export interface RatingSums {
+  users: RatingTotals;
+  movies: RatingTotals;
+}
 
 /** Collects rows; `take` hands out what was written since the last `take`. */
 export class RatingRowWriter {
   #buffer = Buffer.alloc(0);
   #length = 0;
+  /** Of all rows written. */
+  readonly totals: RatingSums = { users: new RatingTotals(), movies: new RatingTotals() };
 
   /** Makes room for `rows` rows; to be called after each `take`. */
   reserve(rows: number): void {
     if (this.#buffer.length < rows * MAX_ROW_BYTES) this.#buffer = Buffer.allocUnsafe(rows * MAX_ROW_BYTES);
   }
 
-  /** ratedAt in whole seconds since 1970, or null; line 1-based. */
-  write(userId: number, movieId: number, rating: number, ratedAt: number | null, line: number): void {
+  /** ratedAt in whole seconds since 1970, or null. */
+  write(userId: number, movieId: number, rating: number, ratedAt: number | null): void {
     const out = this.#buffer;
-    let at = out.writeInt16BE(5, this.#length);
+    let at = out.writeInt16BE(4, this.#length);
     at = out.writeInt32BE(4, at);
     at = out.writeInt32BE(userId, at);
     at = out.writeInt32BE(4, at);
     at = out.writeInt32BE(movieId, at);
     at = out.writeInt32BE(4, at);
     at = out.writeFloatBE(rating, at);
-    at = ratedAt === null ? out.writeInt32BE(-1, at) : writeTimestamp(out, ratedAt, at);
-    at = out.writeInt32BE(4, at);
-    this.#length = out.writeInt32BE(line, at);
+    this.#length = ratedAt === null ? out.writeInt32BE(-1, at) : writeTimestamp(out, ratedAt, at);
+    const stored = Math.fround(rating);
+    this.totals.users.add(userId, stored);
+    this.totals.movies.add(movieId, stored);
   }
 
   /** A copy of the rows. */

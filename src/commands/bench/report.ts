@@ -44,6 +44,24 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'top 10 p50 ms', of: 'p50Ms' },
     { head: 'p99 ms', of: 'p99Ms' },
   ],
+  import: [
+    { head: 'rows', of: 'rows' },
+    { head: 'seconds', of: 'seconds' },
+    { head: 'baseline, s', of: 'baselineSeconds' },
+    { head: 'ratio', of: 'ratio', show: TIMES },
+    { head: 'peak MiB', of: 'peakRssMiB' },
+    { head: 'merge of 1 %, s', of: 'mergeSeconds' },
+    { head: 'of import', of: 'mergeShare', show: PERCENT },
+  ],
+  cursor: [
+    { head: 'rows', of: 'rows' },
+    { head: 'rows/s', of: 'rowsPerSecond' },
+    { head: 'spread', of: 'spread', show: PERCENT },
+    { head: 'vs binary COPY', of: 'vsBinaryCopy', show: TIMES },
+    { head: 'vs row objects', of: 'vsPgCursor', show: TIMES },
+    { head: 'peak MiB', of: 'peakRssMiB' },
+    { head: 'arrays MiB', of: 'arraysMiB' },
+  ],
 };
 
 const ENGINE_WIDTH = 14;

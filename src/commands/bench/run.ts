@@ -9,7 +9,7 @@ import { epochFigures, MAX_EPOCH_SECONDS, timeEpochs, timeOrder } from './epoch.
 import { benchRatings } from './ratings.js';
 import { type BenchFigures, digits } from './report.js';
 import { scoreFigures, timeScoring } from './score.js';
-import { type BenchName, type BenchSettings, SHAPES } from './settings.js';
+import { type BenchSettings, type EngineBenchName, SHAPES } from './settings.js';
 import { stepFigures, timeSteps } from './step.js';
 import { verifyScoring, verifyTraining } from './verify.js';
 
@@ -64,14 +64,14 @@ const BENCHES = {
     prepare: async (settings, hardwareOf) => async (engine) =>
       scoreFigures(await timeScoring(engine, settings), settings, await hardwareOf(engine.threads)),
   },
-} as const satisfies Record<BenchName, Bench>;
+} as const satisfies Record<EngineBenchName, Bench>;
 
 /**
  * Measures the engine of that name, or every default engine that can run here.
  * @throws AppError ENGINE_UNKNOWN, ENGINE_UNAVAILABLE for an engine that was named; BENCH_WRONG_RESULT
  */
 export async function runBench(
-  name: BenchName,
+  name: EngineBenchName,
   settings: BenchSettings,
   engineName: string | null,
   listener: BenchListener,

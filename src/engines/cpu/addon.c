@@ -12,10 +12,10 @@
 #include <time.h>
 
 #define MAX_ARGUMENTS 10
-#define MAX_WIDTH 256
 #define HUGE_PAGE ((size_t)2 << 20)
 
 typedef struct {
+  handle_kind kind;
   const kernels *k;
   model *m;
   rating *ratings;
@@ -89,7 +89,8 @@ static native_model *read_arguments(napi_env env, napi_callback_info info, size_
   size_t given = count;
   void *data = 0;
   napi_get_cb_info(env, info, &given, values, 0, 0);
-  if (given < count || napi_get_value_external(env, values[0], &data) != napi_ok) {
+  if (given < count || napi_get_value_external(env, values[0], &data) != napi_ok ||
+      *(handle_kind *)data != HANDLE_MODEL) {
     fail(env, "expected a model and its arguments");
     return 0;
   }
@@ -144,6 +145,7 @@ static napi_value open_model(napi_env env, napi_callback_info info) {
   if (!is_valid(config.data)) return fail(env, "a number of the configuration is outside its range");
   native_model *n = calloc(1, sizeof *n);
   if (!n) return fail(env, "out of memory");
+  n->kind = HANDLE_MODEL;
   memcpy(n->config, config.data, sizeof n->config);
   n->k = k;
   n->m = take_memory(k->model_bytes(n->config));

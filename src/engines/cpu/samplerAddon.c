@@ -1,5 +1,5 @@
 // Samplers in the N-API addon, for engines/native.ts: as models in addon.c, an object with methods, and a promise for each sweep.
-// Sizes of arrays are checked here, their contents by the caller.
+// Numbers, lengths and the indices of predictions are checked here, the contents of written arrays by the caller.
 
 #include "addon.h"
 #include "instructionSets.h"
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 typedef struct {
+  handle_kind kind;
   const kernels *k;
   sampler *s;
   double config[SAMPLER_CONFIG_LENGTH];
@@ -47,7 +48,8 @@ static native_sampler *read_arguments(napi_env env, napi_callback_info info, siz
   size_t given = count;
   void *data = 0;
   napi_get_cb_info(env, info, &given, values, 0, 0);
-  if (given < count || napi_get_value_external(env, values[0], &data) != napi_ok) {
+  if (given < count || napi_get_value_external(env, values[0], &data) != napi_ok ||
+      *(handle_kind *)data != HANDLE_SAMPLER) {
     fail(env, "expected a sampler and its arguments");
     return 0;
   }
@@ -62,6 +64,14 @@ static double number_of(napi_env env, napi_value value) {
   double number = 0;
   napi_get_value_double(env, value, &number);
   return number;
+}
+
+static int is_between(double number, double least, double most) { return number >= least && number <= most; }
+
+static int are_below(const int32_t *indices, size_t count, double limit) {
+  for (size_t i = 0; i < count; i++)
+    if (indices[i] < 0 || indices[i] >= limit) return 0;
+  return 1;
 }
 
 /** The memory of an array of this type; null: it is another, or not of this length (any if negative). */
@@ -90,11 +100,13 @@ static napi_value open_sampler(napi_env env, napi_callback_info info) {
   const kernels *k = find_set(name);
   const double *config = array_of(env, values[1], napi_float64_array, SAMPLER_CONFIG_LENGTH, 0);
   if (!k || !config) return fail(env, "no such instruction set, or a configuration of another length");
-  if (!(config[SAMPLER_THREADS] >= 1 && config[SAMPLER_THREADS] <= MAX_THREADS && config[SAMPLER_USERS] >= 1 &&
-        config[SAMPLER_MOVIES] >= 1 && config[SAMPLER_WIDTH] >= 1 && config[SAMPLER_RATINGS] >= 1))
+  if (!is_between(config[SAMPLER_THREADS], 1, MAX_THREADS) || !is_between(config[SAMPLER_USERS], 1, INT32_MAX) ||
+      !is_between(config[SAMPLER_MOVIES], 1, INT32_MAX) || !is_between(config[SAMPLER_WIDTH], 1, MAX_WIDTH) ||
+      !is_between(config[SAMPLER_RATINGS], 1, INT32_MAX))
     return fail(env, "a size of the sampler is out of range");
   native_sampler *n = calloc(1, sizeof *n);
   if (!n) return fail(env, "out of memory");
+  n->kind = HANDLE_SAMPLER;
   memcpy(n->config, config, sizeof n->config);
   n->k = k;
   n->s = take_memory((int64_t)k->sampler_bytes(config));
@@ -132,13 +144,15 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
   napi_value values[3];
   native_sampler *n = read_arguments(env, info, 3, values);
   if (!n) return 0;
-  int place = (int)number_of(env, values[1]), kind = place % PLACES_OF_SIDE;
+  double number = number_of(env, values[1]);
+  int place = is_between(number, 0, PLACE_SCALARS) ? (int)number : -1, kind = place % PLACES_OF_SIDE;
   double length = place_length(n->config, place);
+  if (length < 0) return fail(env, "no such place, or an array of another type or length");
   int is_index = place != PLACE_SCALARS && (kind == PLACE_STARTS || kind == PLACE_OTHERS);
   napi_typedarray_type type = place == PLACE_SCALARS ? napi_float64_array
                               : is_index             ? napi_int32_array
                                                      : napi_float32_array;
-  void *array = length < 0 ? 0 : array_of(env, values[2], type, length, 0);
+  void *array = array_of(env, values[2], type, length, 0);
   if (!array) return fail(env, "no such place, or an array of another type or length");
   size_t bytes = (size_t)length * (place == PLACE_SCALARS ? 8 : 4);
   void *at = n->k->sampler_place(n->s, place);
@@ -228,6 +242,8 @@ static napi_value predict_means(napi_env env, napi_callback_info info) {
   void *movies = array_of(env, values[2], napi_int32_array, (double)count, 0);
   void *outputs = array_of(env, values[3], napi_float32_array, (double)count, 0);
   if (!users || !movies || !outputs) return fail(env, "pairs are arrays of one length");
+  if (!are_below(users, count, n->config[SAMPLER_USERS]) || !are_below(movies, count, n->config[SAMPLER_MOVIES]))
+    return fail(env, "a pair is of a user or movie that the sampler does not have");
   sampler_job *j = calloc(1, sizeof *j);
   if (!j) return fail(env, "out of memory");
   *j = (sampler_job){.sampler = n, .users = users, .movies = movies, .outputs = outputs, .count = (double)count};

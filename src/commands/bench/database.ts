@@ -1,0 +1,163 @@
+// The benches that need PostgreSQL: import and cursor. On the server that the other commands use, in a database of their own,
+// with a synthetic set of the shape's size.
+
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileURLToPath } from 'node:url';
+import { randomStream, randomUnit } from '../../engines/random.js';
+import { AppError } from '../../errors.js';
+import { type SyntheticOptions, writeSyntheticSet } from '../../loading/synthetic.js';
+import { serverVersion, settle, timePlainLoad, withBenchDatabase } from '../../store/benchDatabase.js';
+import type { Store } from '../../store/store.js';
+import type { DatabaseAnswer, DatabaseRequest } from './databaseProcess.js';
+import type { BenchFigures } from './report.js';
+import { SHAPES, type ShapeName } from './settings.js';
+import { toTiming } from './timing.js';
+
+const PROCESS = fileURLToPath(new URL('./databaseProcess.js', import.meta.url));
+const SEED = 1;
+const MERGED_SHARE = 0.01;
+const [MOVIES, STARS] = [1001, 1002];
+const NEWER = 'newer.csv';
+const ARRAY_BYTES = 12;
+const MIB = 2 ** 20;
+
+export interface DatabaseBenchSettings {
+  shapeName: ShapeName;
+  repeats: number;
+}
+
+/** @throws AppError BENCH_WRONG_RESULT */
+export const DATABASE_BENCHES = { import: benchImport, cursor: benchCursor } as const;
+export type DatabaseBenchName = keyof typeof DATABASE_BENCHES;
+
+interface ImportRound {
+  version: string;
+  baseline: number;
+  filled: DatabaseAnswer;
+  merged: DatabaseAnswer;
+}
+
+async function benchImport(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
+  const set = synthetic(settings.shapeName);
+  const rounds: ImportRound[] = [];
+  await withFolder(async (folder) => {
+    await writeSyntheticSet(folder, set);
+    await writeNewerRatings(join(folder, NEWER), set);
+    while (rounds.length < settings.repeats) {
+      rounds.push(await withBenchDatabase(url, (store) => runRound(store, folder, set.ratings)));
+    }
+  });
+  const seconds = rounds.map(({ filled }) => filled.seconds[0]);
+  const baseline = rounds.map((round) => round.baseline);
+  const merge = rounds.map(({ merged }) => merged.seconds[0]);
+  return {
+    ...aboutServer(rounds[0].version, settings, set),
+    ...{ rows: set.ratings, seconds: median(seconds), baselineSeconds: median(baseline) },
+    ratio: median(rounds.map((_, i) => seconds[i] / baseline[i])),
+    peakRssMiB: Math.max(...rounds.map(({ filled }) => filled.peakRssMiB)),
+    ...{ mergedRows: rounds[0].merged.sum, mergeSeconds: median(merge) },
+    mergeShare: median(rounds.map((_, i) => merge[i] / seconds[i])),
+    ...{ rawSeconds: seconds, rawBaselineSeconds: baseline, rawMergeSeconds: merge },
+  };
+}
+
+async function runRound(store: Store, folder: string, ratings: number): Promise<ImportRound> {
+  const baseline = await timePlainLoad(store, join(folder, 'ratings.csv'));
+  const filled = await askProcess({ url: store.url, import: folder });
+  check(filled.sum, ratings);
+  const merged = await askProcess({ url: store.url, import: join(folder, NEWER) });
+  return { version: await serverVersion(store), baseline, filled, merged };
+}
+
+async function benchCursor(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
+  const set = synthetic(settings.shapeName);
+  return withBenchDatabase(url, async (store) => {
+    await withFolder(async (folder) => {
+      await writeSyntheticSet(folder, set);
+      await askProcess({ url: store.url, import: folder });
+    });
+    await settle(store);
+    const request = { url: store.url, rows: set.ratings, repeats: settings.repeats };
+    const portal = await askProcess({ ...request, read: 'portal' });
+    const copy = await askProcess({ ...request, read: 'copy' });
+    const objects = await askProcess({ ...request, read: 'objects' });
+    for (const { sum } of [copy, objects]) check(sum, portal.sum);
+    const timing = toTiming(portal.seconds, 1);
+    return {
+      ...aboutServer(await serverVersion(store), settings, set),
+      ...{ rows: set.ratings, rowsPerSecond: set.ratings / timing.median, spread: timing.spread },
+      vsBinaryCopy: median(copy.seconds) / timing.median,
+      vsPgCursor: median(objects.seconds) / timing.median,
+      ...{ peakRssMiB: portal.peakRssMiB, arraysMiB: (set.ratings * ARRAY_BYTES) / MIB },
+      ...{ rawSeconds: portal.seconds, rawBinaryCopySeconds: copy.seconds },
+      rawPgCursorSeconds: objects.seconds,
+    };
+  });
+}
+
+/** So many new ratings: half by users who are new, half by the first users, who rate again. */
+async function writeNewerRatings(file: string, { users, movies, ratings }: SyntheticOptions): Promise<void> {
+  const count = Math.ceil(ratings * MERGED_SHARE);
+  const [movieStream, starStream] = [randomStream(SEED, MOVIES), randomStream(SEED, STARS)];
+  const perUser = Math.ceil(ratings / users);
+  function* lines(): Generator<string> {
+    yield 'userId,movieId,rating,timestamp\n';
+    for (let i = 0; i < count; i++) {
+      const user = 1 + Math.floor(i / 2 / perUser) + (i % 2) * users;
+      const movie = 1 + Math.floor(randomUnit(movieStream, i) * movies);
+      const stars = (1 + Math.floor(randomUnit(starStream, i) * 10)) / 2;
+      yield `${user},${movie},${stars},2000000000\n`;
+    }
+  }
+  await pipeline(Readable.from(lines()), createWriteStream(file));
+}
+
+async function askProcess(request: DatabaseRequest): Promise<DatabaseAnswer> {
+  const child = fork(PROCESS, { execArgv: [] });
+  const answered = once(child, 'message');
+  const ended = once(child, 'exit');
+  child.send(request);
+  const [answer] = await Promise.race([answered, ended]);
+  if (typeof answer !== 'object' || answer === null) {
+    throw new AppError('IMPORT_FAILED', `the process that imports or reads ended with ${answer}`);
+  }
+  await ended;
+  return answer as DatabaseAnswer;
+}
+
+async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'marquee-bench-'));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** At most every other pair is rated. */
+function synthetic(shapeName: ShapeName): SyntheticOptions {
+  const { users, movies, ratings } = SHAPES[shapeName];
+  return { users, movies, ratings: Math.min(ratings, Math.floor((users * movies) / 2)), seed: SEED };
+}
+
+function aboutServer(version: string, settings: DatabaseBenchSettings, set: SyntheticOptions) {
+  const server = { engine: 'postgres', device: `PostgreSQL ${version}`, threads: 1 };
+  const { users, movies, ratings } = set;
+  return { ...server, shape: settings.shapeName, users, movies, ratings, repeats: settings.repeats };
+}
+
+function median(values: number[]): number {
+  return toTiming(values, 1).median;
+}
+
+function check(found: number, expected: number): void {
+  if (found === expected) return;
+  throw new AppError('BENCH_WRONG_RESULT', `PostgreSQL gave ${found} where ${expected} was expected`);
+}

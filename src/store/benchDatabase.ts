@@ -1,0 +1,136 @@
+// What benches ask of PostgreSQL: a database of their own on the same server, the plainest load there is, and the other ways
+// to read ratings. Apart from what Marquee itself uses, which is only compared with these.
+
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import pg from 'pg';
+import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { applyMigrations } from './migrate.js';
+import { readPortal } from './portal.js';
+import { COPY_HEADER } from './ratingRows.js';
+import { inTransaction, openStore, type Store } from './store.js';
+
+const READ = 'select user_id, movie_id, rating from ratings order by user_id, movie_id';
+const FETCH_ROWS = 10_000;
+/** Field count, and length and value of three fields. */
+const COPY_ROW_BYTES = 2 + 3 * 8;
+
+export interface RatingArrays {
+  userIds: Int32Array;
+  movieIds: Int32Array;
+  ratings: Float32Array;
+}
+
+/** Migrated and empty; dropped whatever happens. */
+export async function withBenchDatabase<T>(url: string, work: (store: Store) => Promise<T>): Promise<T> {
+  const name = `marquee_bench_${randomUUID().replaceAll('-', '')}`;
+  await execute(url, `create database ${name}`);
+  try {
+    const own = new URL(url);
+    own.pathname = `/${name}`;
+    await applyMigrations(own.href);
+    const store = await openStore(own.href);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  } finally {
+    await execute(url, `drop database ${name} with (force)`);
+  }
+}
+
+/** Seconds of what `psql \copy` and `alter table … add primary key` do with the same file. */
+export async function timePlainLoad({ pool }: Store, ratingsCsv: string): Promise<number> {
+  const client = await pool.connect();
+  try {
+    await client.query('create table plain (user_id int, movie_id int, rating real, rated_at bigint)');
+    const begun = performance.now();
+    const sink = client.query(copyFrom('copy plain from stdin (format csv, header)'));
+    await pipeline(createReadStream(ratingsCsv, { highWaterMark: 1 << 18 }), sink);
+    await client.query('alter table plain add primary key (user_id, movie_id)');
+    const seconds = (performance.now() - begun) / 1000;
+    await client.query('drop table plain');
+    return seconds;
+  } finally {
+    client.release();
+  }
+}
+
+/** So that no path pays for what was written before it. */
+export async function settle({ pool }: Store): Promise<void> {
+  await pool.query('vacuum analyze ratings');
+  await pool.query('checkpoint');
+}
+
+export async function serverVersion({ pool }: Store): Promise<string> {
+  return (await pool.query('show server_version')).rows[0].server_version;
+}
+
+/** The ways to read all ratings in order; each fills the arrays. */
+export const READERS = {
+  portal: (store, into) => inTransaction(store.pool, (client) => readByPortal(client, into)),
+  copy: (store, into) => inTransaction(store.pool, (client) => readByCopy(client, into)),
+  objects: (store, into) => inTransaction(store.pool, (client) => readObjects(client, into)),
+} as const satisfies Record<string, (store: Store, into: RatingArrays) => Promise<void>>;
+
+export type ReaderName = keyof typeof READERS;
+
+async function readByPortal(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
+  let row = 0;
+  await readPortal(client, READ, {
+    onRow(bytes, at) {
+      userIds[row] = bytes.readInt32BE(at + 4);
+      movieIds[row] = bytes.readInt32BE(at + 12);
+      ratings[row++] = bytes.readFloatBE(at + 20);
+    },
+  });
+}
+
+async function readByCopy(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
+  let row = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  let skip = COPY_HEADER.length;
+  const sink = new Writable({
+    highWaterMark: 1 << 20,
+    write(chunk: Buffer, _encoding, done) {
+      const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+      let at = Math.min(skip, bytes.length);
+      skip -= at;
+      for (; at + COPY_ROW_BYTES <= bytes.length; at += COPY_ROW_BYTES) {
+        userIds[row] = bytes.readInt32BE(at + 6);
+        movieIds[row] = bytes.readInt32BE(at + 14);
+        ratings[row++] = bytes.readFloatBE(at + 22);
+      }
+      rest = bytes.subarray(at);
+      done();
+    },
+  });
+  await pipeline(client.query(copyTo(`copy (${READ}) to stdout (format binary)`)), sink);
+}
+
+/** What pg-cursor gives, too: an object for each row, a batch at a time. */
+async function readObjects(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
+  await client.query(`declare plain_cursor no scroll cursor for ${READ}`);
+  for (let row = 0; ; ) {
+    const { rows } = await client.query(`fetch ${FETCH_ROWS} from plain_cursor`);
+    if (rows.length === 0) return;
+    for (const { user_id, movie_id, rating } of rows) {
+      userIds[row] = user_id;
+      movieIds[row] = movie_id;
+      ratings[row++] = rating;
+    }
+  }
+}
+
+async function execute(url: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
+}

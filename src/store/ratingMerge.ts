@@ -1,0 +1,89 @@
+// Staged ratings into a table that holds some: insert what is new, update what changed, and nothing else is written.
+// Apart from ratingFill.ts, which is for an empty table. Its time follows the staged ratings, not the stored ones.
+
+import type pg from 'pg';
+
+export interface RatingCounts {
+  inserted: number;
+  updated: number;
+  /** Staged ratings that a later one of the same pair replaced. */
+  duplicates: number;
+}
+
+export const CREATE_STAGING_RATINGS = `
+  create temp table staging_ratings (
+    user_id int not null, movie_id int not null, rating real not null, rated_at timestamptz(0)
+  ) on commit drop`;
+
+// The last rating of a pair wins, by time, then by file order. COPY into a table of the same transaction only ever appends
+// (PostgreSQL's copyfrom.c: TABLE_INSERT_SKIP_FSM), so that a later line has a higher ctid, and needs no column for it.
+const SELECT_NEWEST = `
+  create temp table newest_ratings on commit drop as
+  select distinct on (user_id, movie_id) user_id, movie_id, rating, rated_at
+  from staging_ratings
+  order by user_id, movie_id, rated_at desc nulls last, ctid desc`;
+
+const ANALYZE_NEWEST = 'analyze newest_ratings';
+
+// By default the planner takes a page from anywhere for four times as dear as the next one, and reads all of a large table
+// rather than look up one rating in fifty.
+const PLAN_FOR_CACHED_PAGES = 'set local random_page_cost = 1.1';
+
+// `between` keeps the planner to the primary key, whose pages the sorted pairs visit in turn; with two equalities it may take
+// the index by movie, and a page from anywhere for each pair (1.2 s against 0.3 s for 200,000 pairs in 20 million).
+// Against the store, too, the last rating wins. A line without a time says nothing about when: the stored time stays.
+const SELECT_CHANGED = `
+  create temp table changed_ratings on commit drop as
+  select newest.user_id, newest.movie_id, newest.rating, coalesce(newest.rated_at, stored.rated_at) as rated_at,
+    stored.rating as old_rating
+  from newest_ratings newest
+  left join ratings stored on stored.user_id = newest.user_id
+    and stored.movie_id between newest.movie_id and newest.movie_id
+  where stored.user_id is null
+    or (stored.rating, stored.rated_at) is distinct from (newest.rating, coalesce(newest.rated_at, stored.rated_at))
+      and (stored.rated_at is null or newest.rated_at is null or newest.rated_at >= stored.rated_at);
+  analyze changed_ratings`;
+
+// Nobody else writes ratings now, so that there is no conflict to guard against.
+const INSERT_RATINGS = `
+  insert into ratings (user_id, movie_id, rating, rated_at)
+  select user_id, movie_id, rating, rated_at
+  from changed_ratings
+  where old_rating is null
+  order by user_id, movie_id`;
+
+const UPDATE_RATINGS = `
+  update ratings
+  set rating = changed.rating, rated_at = changed.rated_at
+  from changed_ratings changed
+  where changed.old_rating is not null
+    and ratings.user_id = changed.user_id
+    and ratings.movie_id between changed.movie_id and changed.movie_id`;
+
+/** `staged` rows are there. Leaves user_changes and movie_changes for the statistics. The caller keeps other writers out. */
+export async function mergeRatings(client: pg.PoolClient, staged: number): Promise<RatingCounts> {
+  await client.query(PLAN_FOR_CACHED_PAGES);
+  const newest = await client.query(SELECT_NEWEST);
+  await client.query(ANALYZE_NEWEST);
+  await client.query(SELECT_CHANGED);
+  const inserted = await client.query(INSERT_RATINGS);
+  const updated = await client.query(UPDATE_RATINGS);
+  await client.query(selectChanges('user'));
+  await client.query(selectChanges('movie'));
+  return {
+    inserted: inserted.rowCount!,
+    updated: updated.rowCount!,
+    duplicates: staged - newest.rowCount!,
+  };
+}
+
+/** By how much count and sum of each user's or movie's ratings change. */
+function selectChanges(of: 'user' | 'movie'): string {
+  return `
+  create temp table ${of}_changes on commit drop as
+  select ${of}_id, count(*) filter (where old_rating is null)::int as added,
+    sum(rating::float8 - coalesce(old_rating, 0)) as total
+  from changed_ratings
+  group by ${of}_id;
+  analyze ${of}_changes`;
+}
