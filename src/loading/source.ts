@@ -87,7 +87,7 @@ function fileOnDisk(path: string, bytes: number): SourceFile {
   return unpacking(path, {
     name: basename(path),
     bytes,
-    // A quarter of a MiB at a time: with four times as much an import took 10 MiB more memory and no less time.
+    // A quarter of a MiB at a time: with four times as much an import of 2 million rows took 7 MiB more memory.
     open: async () => createReadStream(path, { highWaterMark: CHUNK_BYTES }),
   });
 }
