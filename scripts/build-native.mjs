@@ -55,7 +55,7 @@ function build() {
     compile('kernel.c', join(OBJECTS, `${name}.o`), [`-DKERNELS=marquee_${name}`, ...flags]),
   );
   objects.push(compile('threads.c', join(OBJECTS, 'threads.o'), []));
-  for (const name of ['addon', 'samplerAddon'])
+  for (const name of ['addon', 'handles', 'samplerAddon'])
     objects.push(compile(`${name}.c`, join(OBJECTS, `${name}.o`), [`-I${headers.include_dir}`]));
   const shared = process.platform === 'darwin' ? ['-bundle', '-undefined', 'dynamic_lookup'] : ['-shared'];
   const built = join(OBJECTS, 'native.node');

@@ -5,13 +5,19 @@ import assert from 'node:assert/strict';
 import {
   checkIndices,
   checkOptimizer,
-  checkPairs,
   checkRatings,
   initialState,
   learningRateOf,
   stepsPerEpoch,
 } from './batches.js';
-import { type CpuDevice, type CpuModel, configOf, refusalOfShape, tensorNumber } from './cpuModel.js';
+import {
+  type CpuDevice,
+  type CpuModel,
+  configOf,
+  predictPairs,
+  refusalOfShape,
+  tensorNumber,
+} from './cpuModel.js';
 import type {
   Engine,
   ModelShape,
@@ -27,6 +33,7 @@ import type {
 import { checkParameters, parameterShapes, sizeOf } from './shape.js';
 import { orderKeys, orderRadices } from './shuffle.js';
 import { checkTopMovies } from './topMovies.js';
+import { Turns } from './turns.js';
 
 export function cpuEngine(device: CpuDevice): Engine {
   return {
@@ -97,54 +104,9 @@ function readAll(model: CpuModel, part: number, shape: ModelShape): Parameters {
   });
 }
 
-// Indices are copied before they are checked: the kernels read them while the caller goes on and may write to its arrays.
-
-function predictPairs(
-  model: CpuModel,
-  shape: ModelShape,
-  userIndices: Int32Array,
-  movieIndices: Int32Array,
-): Promise<Float32Array> {
-  const [users, movies] = [userIndices.slice(), movieIndices.slice()];
-  checkPairs(shape, users, movies);
-  return model.predict(users, movies);
-}
-
-/** Calls on an open model, one after another. */
-class Turns {
-  readonly #what: string;
-  readonly #model: CpuModel;
-  #last: Promise<unknown> = Promise.resolve();
-  #open = true;
-
-  constructor(what: string, model: CpuModel) {
-    this.#what = what;
-    this.#model = model;
-  }
-
-  take<T>(work: (model: CpuModel) => T | Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => {
-      assert(this.#open, `the ${this.#what} is closed`);
-      return work(this.#model);
-    });
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
-
-  close(): Promise<void> {
-    const turn = this.#last.then(() => {
-      if (!this.#open) return;
-      this.#open = false;
-      return this.#model.close();
-    });
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
-}
-
 class CpuTrainer implements Trainer {
   readonly #options: TrainerOptions;
-  readonly #turns: Turns;
+  readonly #turns: Turns<CpuModel>;
   /** The epoch of the last step, while rows may have steps to catch up with. */
   #openEpoch: number | null = null;
 
@@ -201,7 +163,7 @@ class CpuTrainer implements Trainer {
 
 class CpuScorer implements Scorer {
   readonly #shape: ModelShape;
-  readonly #turns: Turns;
+  readonly #turns: Turns<CpuModel>;
 
   constructor(model: CpuModel, shape: ModelShape) {
     this.#shape = shape;

@@ -2,6 +2,7 @@
 // describes it, and its tensors by number. The names and their order are those of engines/cpu/kernel.h.
 
 import assert from 'node:assert/strict';
+import { checkPairs } from './batches.js';
 import {
   ADAM,
   type ModelShape,
@@ -69,6 +70,11 @@ const MAX_ROWS = 2 ** 31 - 1;
 const MAX_BATCH_SIZE = 2 ** 24;
 const MAX_THREADS = 64;
 
+/** "CPU, 2 threads, AVX-512". */
+export function describeCpu(threads: number, instructions: string): string {
+  return `CPU, ${threads} thread${threads === 1 ? '' : 's'}, ${instructions}`;
+}
+
 /** The number of a tensor of engines/shape.ts. */
 export function tensorNumber(name: string): number {
   const number = TENSORS.indexOf(name);
@@ -123,4 +129,16 @@ export function configOf(
     ADAM.beta2,
     ADAM.epsilon,
   );
+}
+
+/** Indices are copied before they are checked: the kernels read them while the caller goes on and may write to its arrays. */
+export function predictPairs(
+  model: Pick<CpuModel, 'predict'>,
+  shape: ModelShape,
+  userIndices: Int32Array,
+  movieIndices: Int32Array,
+): Promise<Float32Array> {
+  const [users, movies] = [userIndices.slice(), movieIndices.slice()];
+  checkPairs(shape, users, movies);
+  return model.predict(users, movies);
 }

@@ -1,8 +1,7 @@
 // Samplers on the kernels of engines/cpu, the same for the addon and for WebAssembly: the state in the padded rows of the kernels, calls
 // one after another. The names and their order are those of engines/cpu/kernel.h.
 
-import assert from 'node:assert/strict';
-import { checkPairs } from './batches.js';
+import { predictPairs } from './cpuModel.js';
 import type { ModelShape, Parameters, Tensor } from './engine.js';
 import { randomStream, STREAMS } from './random.js';
 import { type RatingsOfSide, ratingsByMovie, ratingsByUser } from './ratingsBySide.js';
@@ -19,6 +18,7 @@ import {
   type SweepResult,
   samplerTensorShapes,
 } from './sweeps.js';
+import { Turns } from './turns.js';
 
 export type SamplerArray = Int32Array | Float32Array | Float64Array;
 
@@ -112,74 +112,54 @@ function readTensor(sampler: CpuSampler, name: string, shape: readonly number[])
 }
 
 class KernelSampler implements Sampler {
-  readonly #sampler: CpuSampler;
+  readonly #turns: Turns<CpuSampler>;
   readonly #shape: ModelShape;
   readonly #samples: number;
   #sweeps: number;
-  #last: Promise<unknown> = Promise.resolve();
-  #open = true;
 
   constructor(sampler: CpuSampler, { shape, ratings }: SamplerOptions, sweeps: number) {
-    this.#sampler = sampler;
+    this.#turns = new Turns('sampler', sampler);
     this.#shape = shape;
     this.#samples = ratings.targets.length;
     this.#sweeps = sweeps;
   }
 
   sweep(): Promise<SweepResult> {
-    return this.#inTurn(async () => {
-      const result = await this.#sampler.sweep(this.#sweeps + 1);
+    return this.#turns.take(async (sampler) => {
+      const result = await sampler.sweep(this.#sweeps + 1);
       this.#sweeps++;
       return { ...result, samples: this.#samples };
     });
   }
 
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array> {
-    return this.#inTurn(() => {
-      checkPairs(this.#shape, userIndices, movieIndices);
-      return this.#sampler.predict(userIndices, movieIndices);
-    });
+    return this.#turns.take((sampler) => predictPairs(sampler, this.#shape, userIndices, movieIndices));
   }
 
   parameters(): Promise<Parameters> {
-    return this.#inTurn(() =>
+    return this.#turns.take((sampler) =>
       meanParameters(
         this.#shape,
-        this.#read((name) => name.endsWith('_means')),
+        this.#read(sampler, (name) => name.endsWith('_means')),
       ),
     );
   }
 
   state(): Promise<SamplerState> {
-    return this.#inTurn(() => this.#read(() => true));
+    return this.#turns.take((sampler) => this.#read(sampler, () => true));
   }
 
   close(): Promise<void> {
-    const turn = this.#last.then(() => {
-      if (!this.#open) return;
-      this.#open = false;
-      return this.#sampler.close();
-    });
-    this.#last = turn.catch(() => {});
-    return turn;
+    return this.#turns.close();
   }
 
-  #read(isWanted: (name: string) => boolean): SamplerState {
+  #read(sampler: CpuSampler, isWanted: (name: string) => boolean): SamplerState {
     const scalars = new Float64Array(3);
-    this.#sampler.read(SCALARS, scalars);
+    sampler.read(SCALARS, scalars);
     const shapes = samplerTensorShapes(this.#shape).filter(({ name }) => isWanted(name));
     return {
       ...{ sweeps: this.#sweeps, scalars },
-      tensors: shapes.map(({ name, shape }) => readTensor(this.#sampler, name, shape)),
+      tensors: shapes.map(({ name, shape }) => readTensor(sampler, name, shape)),
     };
-  }
-
-  #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
-    const turn = this.#last.then(() => {
-      assert(this.#open, 'the sampler is closed');
-      return work();
-    });
-    this.#last = turn.catch(() => {});
-    return turn;
   }
 }

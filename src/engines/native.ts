@@ -4,8 +4,8 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { cpuEngine } from './cpuEngine.js';
-import { type CpuDevice, type CpuModel, type EpochPart, refusalOfShape } from './cpuModel.js';
-import { openCpuSampler } from './cpuSampler.js';
+import { type CpuDevice, type CpuModel, describeCpu, type EpochPart, refusalOfShape } from './cpuModel.js';
+import { openCpuSampler, type SamplerDevice } from './cpuSampler.js';
 import type { Engine, EngineDoor, TopMoviesRequest } from './engine.js';
 import { openNativeSampler, type SamplerAddon } from './nativeSampler.js';
 
@@ -59,7 +59,7 @@ export function nativeDoorFor(instructionSet?: string): EngineDoor {
     async probe({ threads }) {
       try {
         const chosen = choose(loadAddon(), instructionSet);
-        const device = describe(threads, chosen);
+        const device = describeCpu(threads, chosen);
         return { name: 'native', available: true, device, reason: null };
       } catch (error) {
         return { name: 'native', available: false, device: null, reason: (error as Error).message };
@@ -93,7 +93,7 @@ export async function measureHardware(threads: number): Promise<Hardware | null>
   const [best] = listInstructionSets();
   if (best === undefined) return null;
   const [flopsPerSecond, bytesPerSecond] = loadAddon().measure(best, threads);
-  return { flopsPerSecond, bytesPerSecond, by: describe(threads, best) };
+  return { flopsPerSecond, bytesPerSecond, by: describeCpu(threads, best) };
 }
 
 function loadAddon(): Addon {
@@ -117,32 +117,17 @@ function choose(addon: Addon, wanted: string | undefined): string {
   return wanted ?? sets[0];
 }
 
-function describe(threads: number, instructionSet: string): string {
-  return `CPU, ${threads} thread${threads === 1 ? '' : 's'}, ${instructionSet}`;
-}
-
 function nativeEngine(threads: number, wanted: string | undefined): Engine {
   const addon = loadAddon();
   const instructionSet = choose(addon, wanted);
-  const device = {
-    threads,
-    openSampler: async (config: Float64Array) => openNativeSampler(addon, instructionSet, config),
-  };
-  return {
-    ...cpuEngine(nativeDevice(threads, wanted)),
-    openSampler: (options) => openCpuSampler(device, options),
-  };
-}
-
-function nativeDevice(threads: number, wanted: string | undefined): CpuDevice {
-  const addon = loadAddon();
-  const instructionSet = choose(addon, wanted);
-  return {
+  const device: CpuDevice & SamplerDevice = {
     name: 'native',
-    device: describe(threads, instructionSet),
+    device: describeCpu(threads, instructionSet),
     threads,
     openModel: async (config, shape) => nativeModel(addon, addon.open(instructionSet, config), shape.movies),
+    openSampler: async (config) => openNativeSampler(addon, instructionSet, config),
   };
+  return { ...cpuEngine(device), openSampler: (options) => openCpuSampler(device, options) };
 }
 
 function nativeModel(addon: Addon, model: Handle, movies: number): CpuModel {

@@ -4,8 +4,8 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { cpuEngine } from './cpuEngine.js';
-import { type CpuDevice, refusalOfShape } from './cpuModel.js';
-import { openCpuSampler } from './cpuSampler.js';
+import { type CpuDevice, describeCpu, refusalOfShape } from './cpuModel.js';
+import { openCpuSampler, type SamplerDevice } from './cpuSampler.js';
 import type { Engine, EngineDoor, ModelShape } from './engine.js';
 import { align, CALL_BYTES, instantiate, makeMemory, STACK_BYTES, stackTops } from './wasmMemory.js';
 import { type Kernels, openWasmModel, type WasmMemory } from './wasmModel.js';
@@ -15,6 +15,7 @@ import { openCrew } from './wasmThreads.js';
 
 /** Of one rating in the memory of the kernels. */
 const RATING_BYTES = 12;
+const INSTRUCTIONS = 'WebAssembly SIMD';
 
 export const wasmDoor: EngineDoor = {
   name: 'wasm',
@@ -22,7 +23,7 @@ export const wasmDoor: EngineDoor = {
   async probe({ threads }) {
     try {
       compile();
-      return { name: 'wasm', available: true, device: describe(threads), reason: null };
+      return { name: 'wasm', available: true, device: describeCpu(threads, INSTRUCTIONS), reason: null };
     } catch (error) {
       const reason = `this Node has no WebAssembly with SIMD and threads: ${(error as Error).message}`;
       return { name: 'wasm', available: false, device: null, reason };
@@ -31,10 +32,6 @@ export const wasmDoor: EngineDoor = {
   open: async ({ threads }) => wasmEngine(threads),
   hasSweeps: true,
 };
-
-function describe(threads: number): string {
-  return `CPU, ${threads} thread${threads === 1 ? '' : 's'}, WebAssembly SIMD`;
-}
 
 let compiled: WebAssembly.Module | null = null;
 
@@ -63,25 +60,19 @@ function compile(): WebAssembly.Module {
 }
 
 function wasmEngine(threads: number): Engine {
-  const openSampler = (config: Float64Array) => openWasmSampler(compile(), threads, config);
-  return {
-    ...cpuEngine(wasmDevice(threads)),
-    openSampler: (options) => openCpuSampler({ threads, openSampler }, options),
-  };
-}
-
-function wasmDevice(threads: number): CpuDevice {
   const module = compile();
-  return {
+  const device: CpuDevice & SamplerDevice = {
     name: 'wasm',
-    device: describe(threads),
+    device: describeCpu(threads, INSTRUCTIONS),
     threads,
     async openModel(config, shape, ratings) {
       const memory = layOut(module, config, shape, ratings, threads);
       const crew = await openCrew(module, memory.memory, stackTops(memory.stacks, threads));
       return openWasmModel(memory, crew, config, shape.movies);
     },
+    openSampler: (config) => openWasmSampler(module, threads, config),
   };
+  return { ...cpuEngine(device), openSampler: (options) => openCpuSampler(device, options) };
 }
 
 /** heap: what the linker left | call | stacks, one a thread | scratch | model | ratings. */

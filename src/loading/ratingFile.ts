@@ -1,14 +1,9 @@
 // A rating file → three arrays in memory, without a database: for measuring models. MovieLens' layouts: ratings.csv (also gzipped),
 // u.data and its folds, ratings.dat. It refuses lines that are not user, movie and rating; what follows on a line is not read.
 
-import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { createGunzip } from 'node:zlib';
 import { AppError } from '../errors.js';
+import { openSource } from './source.js';
 
-/** In a folder, the first that is there. */
-const FILE_NAMES = ['ratings.csv', 'ratings.csv.gz', 'u.data', 'ratings.dat'];
 const [NEWLINE, DOT, ZERO, NINE] = [10, 46, 48, 57];
 
 /** In the order of the file. */
@@ -19,36 +14,24 @@ export interface RatingRows {
   ratings: Float32Array;
 }
 
-/** @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ROW */
+/** @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ARCHIVE, IMPORT_BAD_ROW */
 export async function readRatingFile(path: string): Promise<RatingRows> {
-  const file = await findFile(path);
-  const bytes = createReadStream(file, { highWaterMark: 1 << 20 });
-  const rows = new GrowingRows();
-  let line = 0;
-  let rest = Buffer.alloc(0);
-  for await (const chunk of file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes) {
-    const text = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
-    const end = text.lastIndexOf(NEWLINE) + 1;
-    line = readLines(text.subarray(0, end), file, line, rows);
-    rest = Buffer.from(text.subarray(end));
+  const source = await openSource(path, true);
+  try {
+    const rows = new GrowingRows();
+    let line = 0;
+    let rest = Buffer.alloc(0);
+    for await (const chunk of await source.ratings.open()) {
+      const text = rest.length === 0 ? (chunk as Buffer) : Buffer.concat([rest, chunk as Buffer]);
+      const end = text.lastIndexOf(NEWLINE) + 1;
+      line = readLines(text.subarray(0, end), path, line, rows);
+      rest = Buffer.from(text.subarray(end));
+    }
+    readLines(Buffer.concat([rest, Buffer.of(NEWLINE)]), path, line, rows);
+    return rows.take();
+  } finally {
+    source.close();
   }
-  readLines(Buffer.concat([rest, Buffer.of(NEWLINE)]), file, line, rows);
-  return rows.take();
-}
-
-async function findFile(path: string): Promise<string> {
-  const isFolder = await stat(path).then(
-    (stats) => stats.isDirectory(),
-    (cause) => {
-      throw new AppError('IMPORT_SOURCE_MISSING', `${path} does not exist or cannot be read`, { cause });
-    },
-  );
-  if (!isFolder) return path;
-  for (const name of FILE_NAMES) {
-    const file = join(path, name);
-    if (await stat(file).catch(() => null)) return file;
-  }
-  throw new AppError('IMPORT_SOURCE_MISSING', `${path} holds none of ${FILE_NAMES.join(', ')}`);
 }
 
 /** Gives the number of lines read so far. */

@@ -1,120 +1,39 @@
-// The N-API addon: a model as an object with methods for engines/native.ts. Work goes to a thread of libuv's pool, which
-// is thread 0 of the model's crew; a promise tells when it is done. One job at a time for each model: the caller queues.
+// The N-API addon: a model as an object with methods for engines/native.ts, on the handles and jobs of handles.h.
 // Whatever JavaScript hands in is checked here, so that misuse is an exception: numbers, lengths, indices. Only that nobody writes to
 // the arrays of a job while it runs is left to the caller.
 
 #define _GNU_SOURCE
-#include "addon.h"
+#include "handles.h"
 #include "instructionSets.h"
-#include "threads.h"
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <time.h>
 
 #define MAX_ARGUMENTS 10
-#define HUGE_PAGE ((size_t)2 << 20)
 
 typedef struct {
-  handle_kind kind;
-  const kernels *k;
+  handle base;
   model *m;
   rating *ratings;
   int64_t rating_count;
   double config[CONFIG_LENGTH];
-  crew threads;
-  int is_busy;
 } native_model;
 
+/** A job: what the kernels need, by the number of the argument. */
 typedef struct {
-  void *data;
-  size_t length;
-  napi_typedarray_type type;
-} array;
-
-/** A job: what the kernels need, and what to do with the promise. */
-typedef struct {
-  native_model *model;
-  job_part part, second_part; // the second, if any, when all threads are through with the first
+  task base;
   array arrays[MAX_ARGUMENTS];
   double numbers[MAX_ARGUMENTS];
-  double result[2];
   epoch_order order;
-  napi_ref arguments; // keeps the arrays alive
-  napi_async_work work;
-  napi_deferred deferred;
 } job;
 
-static napi_value fail(napi_env env, const char *message) {
-  napi_throw_error(env, 0, message);
-  return 0;
-}
-
-/** Aligned to and made of huge pages where the system gives them: rows taken at random miss the TLB otherwise. */
-void *take_memory(int64_t bytes) {
-  if (bytes <= 0) bytes = 1;
-  size_t size = ((size_t)bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-  void *memory = 0;
-  if (posix_memalign(&memory, HUGE_PAGE, size) != 0) return 0;
-#if defined(MADV_HUGEPAGE)
-  madvise(memory, size, MADV_HUGEPAGE);
-#endif
-  memset(memory, 0, size);
-  return memory;
-}
-
-static void release(native_model *n) {
-  if (!n->m) return;
-  crew_close(&n->threads);
+static void free_model(handle *h) {
+  native_model *n = (native_model *)h;
   free(n->m);
   free(n->ratings);
-  n->m = 0;
-  n->ratings = 0;
 }
 
-static void finalize(napi_env env, void *data, void *hint) {
-  (void)env, (void)hint;
-  release(data);
-  free(data);
-}
-
-static int read_array(napi_env env, napi_value value, array *out) {
-  bool is_array = false;
-  napi_is_typedarray(env, value, &is_array);
-  if (!is_array) return 0;
-  return napi_get_typedarray_info(env, value, &out->type, &out->length, &out->data, 0, 0) == napi_ok;
-}
-
-/** The arguments of a method; the first is the model. Null after an exception. */
 static native_model *read_arguments(napi_env env, napi_callback_info info, size_t count, napi_value *values) {
-  size_t given = count;
-  void *data = 0;
-  napi_get_cb_info(env, info, &given, values, 0, 0);
-  if (given < count || napi_get_value_external(env, values[0], &data) != napi_ok ||
-      *(handle_kind *)data != HANDLE_MODEL) {
-    fail(env, "expected a model and its arguments");
-    return 0;
-  }
-  native_model *n = data;
-  if (!n->m) fail(env, "the model is closed");
-  else if (n->is_busy) fail(env, "the model is at work");
-  else return n;
-  return 0;
-}
-
-/** A whole number from `least` to `most`; otherwise least − 1. */
-static int64_t integer_of(double number, int64_t least, int64_t most) {
-  return number >= (double)least && number <= (double)most && __builtin_floor(number) == number ? (int64_t)number
-                                                                                              : least - 1;
-}
-
-static int is_integer(double number, int64_t least, int64_t most) {
-  return integer_of(number, least, most) >= least;
-}
-
-static double number_of(napi_env env, napi_value value) {
-  double number = 0;
-  napi_get_value_double(env, value, &number);
-  return number;
+  return (native_model *)read_handle(env, info, HANDLE_MODEL, count, values);
 }
 
 // open(instructionSet, config): model
@@ -133,38 +52,30 @@ static int is_valid(const double *config) {
 
 static napi_value open_model(napi_env env, napi_callback_info info) {
   size_t count = 2;
-  napi_value values[2], external;
-  char name[32] = "";
+  napi_value values[2];
   array config;
   napi_get_cb_info(env, info, &count, values, 0, 0);
-  napi_get_value_string_utf8(env, values[0], name, sizeof name, 0);
-  const kernels *k = find_set(name);
+  const kernels *k = read_set(env, values[0]);
   if (!k) return fail(env, "this processor has no such instruction set");
-  if (!read_array(env, values[1], &config) || config.type != napi_float64_array || config.length != CONFIG_LENGTH)
+  if (!read_array_of(env, values[1], napi_float64_array, CONFIG_LENGTH, &config))
     return fail(env, "the configuration has another length");
   if (!is_valid(config.data)) return fail(env, "a number of the configuration is outside its range");
   native_model *n = calloc(1, sizeof *n);
   if (!n) return fail(env, "out of memory");
-  n->kind = HANDLE_MODEL;
+  n->base = (handle){.kind = HANDLE_MODEL, .k = k, .free_memory = free_model};
   memcpy(n->config, config.data, sizeof n->config);
-  n->k = k;
   n->m = take_memory(k->model_bytes(n->config));
-  if (!n->m || crew_open(&n->threads, (int)n->config[CONFIG_THREADS]) != 0) {
+  if (!n->m || crew_open(&n->base.threads, (int)n->config[CONFIG_THREADS]) != 0) {
     free(n->m);
     free(n);
     return fail(env, "out of memory or threads for a model of this size");
   }
   k->model_open(n->m, n->config);
-  if (napi_create_external(env, n, finalize, 0, &external) == napi_ok) return external;
-  finalize(env, n, 0);
-  return fail(env, "out of memory");
+  return handle_external(env, &n->base);
 }
 
 static napi_value close_model(napi_env env, napi_callback_info info) {
-  napi_value values[1];
-  native_model *n = read_arguments(env, info, 1, values);
-  if (n) release(n);
-  return 0;
+  return close_handle(env, info, HANDLE_MODEL);
 }
 
 // writeTensor(model, tensor, part, Float32Array), readTensor likewise
@@ -194,7 +105,7 @@ static napi_value write_tensor(napi_env env, napi_callback_info info) {
   int tensor, part;
   array a;
   native_model *n = read_tensor_arguments(env, info, &tensor, &part, &a);
-  if (n) n->k->tensor_write(n->m, tensor, part, a.data);
+  if (n) n->base.k->tensor_write(n->m, tensor, part, a.data);
   return 0;
 }
 
@@ -202,7 +113,7 @@ static napi_value read_tensor(napi_env env, napi_callback_info info) {
   int tensor, part;
   array a;
   native_model *n = read_tensor_arguments(env, info, &tensor, &part, &a);
-  if (n) n->k->tensor_read(n->m, tensor, part, a.data);
+  if (n) n->base.k->tensor_read(n->m, tensor, part, a.data);
   return 0;
 }
 
@@ -212,26 +123,18 @@ static napi_value write_steps(napi_env env, napi_callback_info info) {
   if (!n) return 0;
   double steps = number_of(env, values[1]);
   if (!is_integer(steps, 0, (int64_t)1 << 53)) return fail(env, "steps are counted from 0");
-  n->k->steps_write(n->m, steps);
+  n->base.k->steps_write(n->m, steps);
   return 0;
 }
 
 static napi_value read_steps(napi_env env, napi_callback_info info) {
   napi_value values[1], result = 0;
   native_model *n = read_arguments(env, info, 1, values);
-  if (n) napi_create_double(env, n->k->steps_read(n->m), &result);
+  if (n) napi_create_double(env, n->base.k->steps_read(n->m), &result);
   return result;
 }
 
 // setRatings(model, users, movies, targets): a copy, each rating in one piece
-
-/** Whether all are from 0 to count − 1. */
-static int are_below(const array *indices, double count) {
-  const int32_t *values = indices->data;
-  for (size_t i = 0; i < indices->length; i++)
-    if (values[i] < 0 || values[i] >= count) return 0;
-  return 1;
-}
 
 static napi_value set_ratings(napi_env env, napi_callback_info info) {
   napi_value values[4];
@@ -257,108 +160,59 @@ static napi_value set_ratings(napi_env env, napi_callback_info info) {
 
 // Jobs: their parts run on the threads of the model.
 
+static native_model *model_of(const job *j) { return (native_model *)j->base.owner; }
+
 static void run_train(void *argument, int thread) {
   job *j = argument;
-  native_model *n = j->model;
-  n->k->train(n->m, thread, n->ratings, &j->order, j->numbers[2], j->numbers[3], j->result);
+  native_model *n = model_of(j);
+  n->base.k->train(n->m, thread, n->ratings, &j->order, j->numbers[2], j->numbers[3], j->base.result);
 }
 
 static void run_catch_up(void *argument, int thread) {
-  job *j = argument;
-  j->model->k->catch_up(j->model->m, thread);
+  native_model *n = model_of(argument);
+  n->base.k->catch_up(n->m, thread);
 }
 
 static void run_predict(void *argument, int thread) {
-  job *j = argument;
-  j->model->k->predict(j->model->m, thread, j->arrays[1].data, j->arrays[2].data, j->arrays[3].data,
-                       (double)j->arrays[1].length);
+  native_model *n = model_of(argument);
+  array *a = ((job *)argument)->arrays;
+  n->base.k->predict(n->m, thread, a[1].data, a[2].data, a[3].data, (double)a[1].length);
 }
 
 static void run_prepare(void *argument, int thread) {
-  job *j = argument;
-  j->model->k->prepare_scoring(j->model->m, thread);
+  native_model *n = model_of(argument);
+  n->base.k->prepare_scoring(n->m, thread);
 }
 
 static void run_score(void *argument, int thread) {
-  job *j = argument;
-  j->model->k->score_movies(j->model->m, thread, j->arrays[1].data, (double)j->arrays[1].length, j->arrays[2].data);
+  native_model *n = model_of(argument);
+  array *a = ((job *)argument)->arrays;
+  n->base.k->score_movies(n->m, thread, a[1].data, (double)a[1].length, a[2].data);
 }
 
 static void run_top(void *argument, int thread) {
   job *j = argument;
+  native_model *n = model_of(j);
   array *a = j->arrays;
-  j->model->k->top_movies(j->model->m, thread, a[1].data, (double)a[1].length, j->numbers[2], j->numbers[3],
-                          a[4].data, a[5].data, a[6].data, a[7].data, a[8].data, a[9].data);
-}
-
-static void execute(napi_env env, void *data) {
-  (void)env;
-  job *j = data;
-  crew_run(&j->model->threads, j->part, j);
-  if (j->second_part) crew_run(&j->model->threads, j->second_part, j);
-}
-
-static void complete(napi_env env, napi_status status, void *data) {
-  (void)status;
-  job *j = data;
-  napi_value result = 0, number = 0;
-  j->model->is_busy = 0;
-  napi_create_array_with_length(env, 2, &result);
-  for (uint32_t i = 0; i < 2; i++) {
-    napi_create_double(env, j->result[i], &number);
-    napi_set_element(env, result, i, number);
-  }
-  napi_resolve_deferred(env, j->deferred, result);
-  napi_delete_reference(env, j->arguments);
-  napi_delete_async_work(env, j->work);
-  free(j);
+  n->base.k->top_movies(n->m, thread, a[1].data, (double)a[1].length, j->numbers[2], j->numbers[3], a[4].data,
+                        a[5].data, a[6].data, a[7].data, a[8].data, a[9].data);
 }
 
 /** Null after an exception. */
 static job *new_job(napi_env env, native_model *n, size_t count, napi_value *values) {
-  job *j = calloc(1, sizeof *j);
-  napi_value keep;
-  if (!j) {
-    fail(env, "out of memory");
-    return 0;
-  }
-  j->model = n;
-  napi_create_array_with_length(env, count, &keep);
-  for (size_t i = 0; i < count; i++) {
-    napi_set_element(env, keep, (uint32_t)i, values[i]);
+  job *j = task_new(env, sizeof *j, &n->base, count, values);
+  for (size_t i = 0; j && i < count; i++)
     if (!read_array(env, values[i], &j->arrays[i])) j->numbers[i] = number_of(env, values[i]);
-  }
-  if (napi_create_reference(env, keep, 1, &j->arguments) == napi_ok) return j;
-  free(j);
-  fail(env, "out of memory");
-  return 0;
+  return j;
 }
 
-static napi_value drop(napi_env env, job *j, const char *message) {
-  napi_delete_reference(env, j->arguments);
-  free(j);
-  return fail(env, message);
-}
+static napi_value drop(napi_env env, job *j, const char *message) { return task_drop(env, &j->base, message); }
 
-static napi_value start(napi_env env, job *j, job_part part) {
-  napi_value promise = 0, name = 0;
-  j->part = part;
-  napi_create_string_utf8(env, "marquee", NAPI_AUTO_LENGTH, &name);
-  if (napi_create_async_work(env, 0, name, execute, complete, j, &j->work) != napi_ok)
-    return drop(env, j, "out of memory");
-  if (napi_create_promise(env, &j->deferred, &promise) != napi_ok || napi_queue_async_work(env, j->work) != napi_ok) {
-    napi_delete_async_work(env, j->work);
-    return drop(env, j, "the job cannot be queued");
-  }
-  j->model->is_busy = 1;
-  return promise;
-}
+static napi_value start(napi_env env, job *j, job_part part) { return task_start(env, &j->base, part); }
 
 /** Whether argument i is an array of this type with `length` elements. */
 static int is_array(const job *j, int i, napi_typedarray_type type, size_t length) {
-  return j->arrays[i].data != 0 || length == 0
-             ? j->arrays[i].type == type && j->arrays[i].length == length
-             : 0;
+  return is_array_of(&j->arrays[i], type, length);
 }
 
 // train(model, rate, first, steps, catchUp, order: Uint32Array of count, a, b and six keys): Promise<[squares, samples]>
@@ -381,8 +235,8 @@ static napi_value train_model(napi_env env, napi_callback_info info) {
   if (!is_order(&j->order, n->rating_count)) return drop(env, j, "the order is not of these ratings");
   if (!(batch > 0 && j->numbers[2] >= 0 && j->numbers[3] >= 0 && (end - 1) * batch < (double)n->rating_count))
     return drop(env, j, "steps beyond the epoch");
-  if (j->numbers[4] != 0) j->second_part = run_catch_up;
-  n->k->epoch_begin(n->m, j->numbers[1]);
+  if (j->numbers[4] != 0) j->base.second_part = run_catch_up;
+  n->base.k->epoch_begin(n->m, j->numbers[1]);
   return start(env, j, run_train);
 }
 
@@ -492,13 +346,11 @@ static double seconds_of(crew *c, job_part part, measurement *w) {
 
 static napi_value measure(napi_env env, napi_callback_info info) {
   size_t count = 2;
-  napi_value values[2], result, number;
-  char name[32] = "";
+  napi_value values[2];
   crew c;
   napi_get_cb_info(env, info, &count, values, 0, 0);
-  napi_get_value_string_utf8(env, values[0], name, sizeof name, 0);
   int threads = (int)integer_of(number_of(env, values[1]), 1, MAX_THREADS);
-  measurement w = {find_set(name), 1e7, {0}, 0, (int64_t)64 << 20};
+  measurement w = {read_set(env, values[0]), 1e7, {0}, 0, (int64_t)64 << 20};
   if (!w.k || threads < 1) return fail(env, "no such instruction set or number of threads");
   w.count /= threads;
   w.memory = take_memory(w.count * threads * 4);
@@ -517,30 +369,18 @@ static napi_value measure(napi_env env, napi_callback_info info) {
   }
   crew_close(&c);
   free(w.memory);
-  napi_create_array_with_length(env, 2, &result);
-  for (uint32_t i = 0; i < 2; i++) {
-    napi_create_double(env, best[i], &number);
-    napi_set_element(env, result, i, number);
-  }
-  return result;
+  return pair_of(env, best);
 }
 
 static napi_value init(napi_env env, napi_value exports) {
-  const struct {
-    const char *name;
-    napi_callback method;
-  } methods[] = {
+  const method methods[] = {
       {"instructionSets", instruction_sets}, {"open", open_model},         {"close", close_model},
       {"writeTensor", write_tensor},         {"readTensor", read_tensor},  {"writeSteps", write_steps},
       {"readSteps", read_steps},             {"setRatings", set_ratings},  {"train", train_model},
       {"predict", predict_pairs},            {"prepareScoring", prepare_scoring},
       {"scoreMovies", score_movies},         {"topMovies", top_movies},    {"measure", measure},
   };
-  for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-    napi_value method;
-    napi_create_function(env, methods[i].name, NAPI_AUTO_LENGTH, methods[i].method, 0, &method);
-    napi_set_named_property(env, exports, methods[i].name, method);
-  }
+  add_methods(env, exports, methods, sizeof methods / sizeof *methods);
   add_sampler_methods(env, exports);
   return exports;
 }
