@@ -30,6 +30,18 @@ test('a client asks for a user, their ratings and what to watch next in one quer
   expect(data.user.recommendations.nodes.map((node: { rank: number }) => node.rank)).toEqual([1, 2, 3]);
 });
 
+test('a user has what the data set tells about them, null where it tells nothing', async () => {
+  await store.pool.query(
+    `update users set gender = 'F', age = 35, occupation = 'writer', zip_code = '55117' where user_id = 2`,
+  );
+  const { data } = await api.query(`{
+    a: user(userId: 2) { gender age occupation zipCode }
+    b: user(userId: 3) { gender age occupation zipCode }
+  }`);
+  expect(data.a).toEqual({ gender: 'F', age: 35, occupation: 'writer', zipCode: '55117' });
+  expect(data.b).toEqual({ gender: null, age: null, occupation: null, zipCode: null });
+});
+
 test('every query in docs/examples is answered without errors', async () => {
   const examples = readdirSync('docs/examples').filter((name) => name.endsWith('.graphql'));
   expect(examples.length).toBeGreaterThanOrEqual(7);

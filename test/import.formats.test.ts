@@ -61,6 +61,45 @@ test('ratings.dat is read with movies.dat, in ISO-8859-1 as well as in UTF-8', a
   ]);
 });
 
+test('u.user tells about users, those who have not rated among them', async () => {
+  const report = await load(
+    {
+      'u.data': '7\t10\t4\t1000000000\n',
+      'u.user': '7|24|M|technician|85711\n8|53|F|other|94043\n9|old|F|other|\n8|54||other|T8H1N\n',
+    },
+    { maxRejects: 1 },
+  );
+  expect(report.files[1]).toEqual({
+    file: 'u.user',
+    read: 4,
+    inserted: 2,
+    updated: 0,
+    unchanged: 1,
+    rejected: 1,
+  });
+  expect(report.counts).toMatchObject({ usersAdded: 2 });
+  expect(await users()).toEqual([
+    { user_id: 7, rating_count: 1, gender: 'M', age: 24, occupation: 'technician', zip_code: '85711' },
+    { user_id: 8, rating_count: 0, gender: null, age: 54, occupation: 'other', zip_code: 'T8H1N' },
+  ]);
+});
+
+test('users.dat gives occupations by number; a later one changes what is known', async () => {
+  const ratings = '7::10::4::1000000000\n';
+  await load({ 'ratings.dat': ratings });
+  const told = await load({ 'ratings.dat': ratings, 'users.dat': '7::F::1::10::48067-1234\n' });
+  expect(told.files[1]).toMatchObject({ inserted: 0, updated: 1 });
+  expect(await users()).toEqual([
+    { user_id: 7, rating_count: 1, gender: 'F', age: 1, occupation: 'K-12 student', zip_code: '48067-1234' },
+  ]);
+  const again = await load({ 'ratings.dat': ratings });
+  expect(again.files).toHaveLength(1);
+  expect(await users()).toMatchObject([{ gender: 'F' }]);
+  await expect(
+    load({ 'ratings.dat': ratings, 'users.dat': '7::F::1::21::1\n' }, { maxRejects: 0 }),
+  ).rejects.toThrow('users.dat line 1: occupation "21" is not a whole number from 0 to 20');
+});
+
 test('ratings without a time are read from any layout', async () => {
   await load({ 'ratings.dat': '7::10::4\n7::20::3.5\n' });
   expect(await ratings()).toEqual(RATINGS);
@@ -141,6 +180,7 @@ itWithMovieLens('ml-100k and ml-1m are imported whole, without a reject', async 
   expect(small.counts).toMatchObject({ inserted: 100_000, rejected: 0, usersAdded: 943, moviesAdded: 1682 });
   expect((await store.pool.query(`select from movies where title like '%Misérables%'`)).rowCount).toBe(1);
   expect((await store.pool.query('select from movies where cardinality(genres) = 0')).rowCount).toBe(2);
+  expect((await store.pool.query(`select from users where occupation = 'student'`)).rowCount).toBe(196);
   await store.pool.query('truncate ratings, users, movies');
   const large = await importRatings(store, join(DATA, 'ml-1m'), { maxRejects: 0 });
   expect(large.counts).toMatchObject({
@@ -149,6 +189,7 @@ itWithMovieLens('ml-100k and ml-1m are imported whole, without a reject', async 
     usersAdded: 6040,
     moviesAdded: 3883,
   });
+  expect((await store.pool.query('select from users where age = 1')).rowCount).toBe(222);
 });
 
 function load(files: Record<string, string | Buffer>, options: Partial<ImportOptions> = {}) {
@@ -166,6 +207,11 @@ function withByte(bytes: Buffer, at: number): Buffer {
 
 async function ratings() {
   return (await store.pool.query('select user_id, movie_id, rating from ratings order by 1, 2')).rows;
+}
+
+async function users() {
+  const columns = 'user_id, rating_count, gender, age, occupation, zip_code';
+  return (await store.pool.query(`select ${columns} from users order by 1`)).rows;
 }
 
 async function movies() {

@@ -49,7 +49,8 @@ async function aUser(userId: number): Promise<UserRow> {
 
 /** Of a user who came after the training. */
 function aNewUser(): UserRow {
-  return { userId: 5001, idx: 120, ratingCount: 3, meanRating: 4 };
+  const untold = { gender: null, age: null, occupation: null, zipCode: null };
+  return { userId: 5001, idx: 120, ratingCount: 3, meanRating: 4, ...untold };
 }
 
 /** All of a user's recommendations, unless changed. */

@@ -16,8 +16,8 @@ const COLUMN_NAMES = ['user', 'movie', 'rating', 'time'] as const satisfies Colu
 const HELP = `
 A folder or .zip may hold, with or without .gz:
   ratings.csv  userId,movieId,rating[,timestamp]      movies.csv, links.csv   as in ml-latest, ml-20m, ml-25m, ml-32m
-  ratings.dat  user::movie::rating[::time]            movies.dat              as in ml-1m, ml-10m
-  u.data       user, movie, rating, time, by tabs     u.item                  as in ml-100k
+  ratings.dat  user::movie::rating[::time]            movies.dat, users.dat   as in ml-1m, ml-10m
+  u.data       user, movie, rating, time, by tabs     u.item, u.user          as in ml-100k
 A single file is read by its name: .dat as ratings.dat, .data, .base and .test as u.data, .csv as ratings.csv. With --columns it
 may have any name, columns in any order ("-" for one that is not read), with a header or without, between
 commas, semicolons, tabs, | or ::. Ratings are from 0.5 to 5.`;
@@ -31,7 +31,7 @@ interface ImportCommandOptions {
 export function addImport(program: Command, io: Io): void {
   program
     .command('import')
-    .description('load ratings, and movies and links where they are there')
+    .description('load ratings, and movies, links and users where they are there')
     .argument('<path>', 'folder, .zip or file of ratings; any file may be a .gz')
     .option(
       '--columns <names>',

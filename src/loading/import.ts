@@ -14,6 +14,7 @@ import type { RatingsLayout } from './ratingsLayout.js';
 import { RatingsParser } from './ratingsParser.js';
 import { Rejects } from './rejects.js';
 import { type ImportSource, openSource, type SourceFile } from './source.js';
+import { parseUsers, parseUsersDat } from './userLines.js';
 
 export interface ImportProgress {
   phase: 'reading' | 'merging';
@@ -112,6 +113,8 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
   await target.stageMovies(movies.rows);
   const links = await readTable(source.links, rejects, parseLinks);
   await target.stageLinks(links.rows);
+  const users = await readTable(source.users, rejects, userParserOf(source.users));
+  await target.stageUsers(users.rows);
   const ratings = await readRatings(target, source.ratings, rejects, options);
   const merged = await target.merge(ratings.sums);
   const orphans = new Set(merged.links.orphans);
@@ -121,7 +124,12 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
   }
   return toReport(
     merged,
-    { ratings: ratings.linesRead, movies: movies.linesRead, links: links.linesRead },
+    {
+      ratings: ratings.linesRead,
+      movies: movies.linesRead,
+      links: links.linesRead,
+      users: users.linesRead,
+    },
     source,
     rejects,
   );
@@ -130,6 +138,10 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
 function movieParserOf(file: SourceFile | null) {
   if (file?.name.startsWith('movies.dat')) return parseMoviesDat;
   return file?.name.startsWith('u.item') ? parseItems : parseMovies;
+}
+
+function userParserOf(file: SourceFile | null) {
+  return file?.name.startsWith('users.dat') ? parseUsersDat : parseUsers;
 }
 
 async function readTable<Row>(
@@ -159,7 +171,7 @@ async function readRatings(
 
 function toReport(
   merged: MergeResult,
-  read: { ratings: number; movies: number; links: number },
+  read: { ratings: number; movies: number; links: number; users: number },
   source: ImportSource,
   rejects: Rejects,
 ): Pick<ImportReport, 'files' | 'counts'> {
@@ -170,6 +182,7 @@ function toReport(
       toFileReport(source.links, read.links, { inserted: 0, updated: merged.links.updated }, rejects),
     );
   }
+  if (source.users) files.push(toFileReport(source.users, read.users, merged.users, rejects));
   const { read: linesRead, inserted, updated, unchanged, rejected } = files[0];
   const { duplicates, usersAdded, moviesAdded } = merged.ratings;
   return {

@@ -1,10 +1,9 @@
 // The movies of MovieLens' older sets → rows: movies.dat of ml-1m and ml-10m, u.item of ml-100k. No header, no quoting.
 
 import type { Readable } from 'node:stream';
-import { AppError } from '../errors.js';
 import type { MovieRow } from '../store/ratingImport.js';
-import { readLines, type TextLine } from './lines.js';
-import { addRow, type ParsedFile, parseId, splitGenres, splitTitle, wrongId } from './movies.js';
+import { parseLines } from './lines.js';
+import { type ParsedFile, parseId, splitGenres, splitTitle, wrongId } from './movies.js';
 import type { Rejects } from './rejects.js';
 
 /** The flags of u.item, in its order (u.genre). The first, "unknown", is no genre. */
@@ -58,28 +57,4 @@ function toMovie(id: string, title: string, genres: string[]): Fields | string {
   const movieId = parseId(id);
   if (movieId === null) return wrongId('movieId', id);
   return title.trim() === '' ? 'title is empty' : { movieId, ...splitTitle(title), genres };
-}
-
-/** toMovie gives the fields, or the reason why there are none. */
-async function parseLines(
-  file: string,
-  stream: Readable,
-  rejects: Rejects,
-  toFields: (text: string) => Fields | string,
-): Promise<ParsedFile<MovieRow>> {
-  const parsed: ParsedFile<MovieRow> = { rows: [], linesRead: 0 };
-  for await (const line of readLines(stream)) {
-    parsed.linesRead++;
-    const movie = explain(line) ?? toFields(line.text);
-    if (typeof movie === 'string') rejects.add(file, line.line, line.text, movie);
-    else addRow(file, parsed, { ...movie, line: line.line });
-  }
-  if (parsed.linesRead === 0) throw new AppError('IMPORT_BAD_HEADER', `${file} is empty`);
-  return parsed;
-}
-
-function explain({ text, isOverlong }: TextLine): string | null {
-  if (isOverlong) return 'line is longer than 65536 bytes';
-  if (text.trim() === '') return 'line is empty';
-  return text.includes('\0') ? 'a character is NUL' : null;
 }

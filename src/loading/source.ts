@@ -16,6 +16,7 @@ const FILE_NAMES = {
   ratings: ['ratings.csv', 'ratings.dat', 'u.data'],
   movies: ['movies.csv', 'movies.dat', 'u.item'],
   links: ['links.csv'],
+  users: ['users.dat', 'u.user'],
 } as const;
 type FileKind = keyof typeof FILE_NAMES;
 const CHUNK_BYTES = 1 << 18;
@@ -33,6 +34,7 @@ export interface ImportSource {
   ratings: SourceFile;
   movies: SourceFile | null;
   links: SourceFile | null;
+  users: SourceFile | null;
   /** Reads all of an archive once more: damaged bytes may look like bad lines first. */
   findDamage(): Promise<AppError | null>;
   close(): void;
@@ -49,7 +51,7 @@ export async function openSource(path: string, isRatings = false): Promise<Impor
   if (path.toLowerCase().endsWith('.zip')) return openArchive(path);
   if (isRatings || RATINGS_FILE.test(path)) {
     const ratings = fileOnDisk(path, stats.size);
-    return { ...{ ratings, movies: null, links: null }, ...damageOf([ratings]), close() {} };
+    return { ...{ ratings, movies: null, links: null, users: null }, ...damageOf([ratings]), close() {} };
   }
   throw new AppError(
     'IMPORT_SOURCE_MISSING',
@@ -194,5 +196,5 @@ function pickFiles(path: string, files: Map<string, SourceFile>) {
   if (!ratings) {
     throw new AppError('IMPORT_SOURCE_MISSING', `${path} holds no ${FILE_NAMES.ratings.join(', no ')}`);
   }
-  return { ratings, movies: pick('movies'), links: pick('links') };
+  return { ratings, movies: pick('movies'), links: pick('links'), users: pick('users') };
 }

@@ -47,16 +47,28 @@ export interface LinkRow {
   raw: string;
 }
 
+/** What a users file tells; null: not known. */
+export interface UserDetails {
+  userId: number;
+  gender: string | null;
+  age: number | null;
+  occupation: string | null;
+  zipCode: string | null;
+  line: number;
+}
+
 export interface MergeResult {
   ratings: Pick<ImportCounts, 'inserted' | 'updated' | 'duplicates' | 'usersAdded' | 'moviesAdded'>;
   movies: { inserted: number; updated: number };
   links: { updated: number; orphans: number[] };
+  users: { inserted: number; updated: number };
 }
 
 export interface RatingImport {
   id: number;
   stageMovies(rows: readonly MovieRow[]): Promise<void>;
   stageLinks(rows: readonly LinkRow[]): Promise<void>;
+  stageUsers(rows: readonly UserDetails[]): Promise<void>;
   /** A stream that takes binary COPY bytes in the layout of store/ratingRows.ts. */
   openRatingsSink(): Writable;
   /** Ends the connection, so that what it does now or next fails at once. Only `rollback` may follow. */
@@ -118,6 +130,13 @@ class PostgresImport implements RatingImport {
     }
   }
 
+  async stageUsers(rows: readonly UserDetails[]): Promise<void> {
+    for (const part of inParts(rows)) {
+      const columns = columnsOf(part, ['userId', 'gender', 'age', 'occupation', 'zipCode', 'line']);
+      await this.#client.query(sql.STAGE_USERS, columns);
+    }
+  }
+
   openRatingsSink(): Writable {
     this.#copied = this.#client.query(
       copyFrom(`copy staging_ratings (${RATING_COPY_COLUMNS}) from stdin (format binary)`),
@@ -141,6 +160,7 @@ class PostgresImport implements RatingImport {
     const movies = await one(sql.MERGE_MOVIES);
     const placeholders = await this.#client.query(sql.MERGE_PLACEHOLDER_MOVIES);
     const links = await one(sql.MERGE_LINKS);
+    const details = await one(sql.MERGE_USER_DETAILS);
     await this.#client.query(sql.UPDATE_MOVIE_STATISTICS);
     // Users that are added bring their statistics, so those that are there come first.
     await this.#client.query(sql.UPDATE_USER_STATISTICS);
@@ -148,11 +168,12 @@ class PostgresImport implements RatingImport {
     return {
       ratings: {
         ...ratings,
-        usersAdded: users.rowCount!,
+        usersAdded: details.inserted + users.rowCount!,
         moviesAdded: movies.inserted + placeholders.rowCount!,
       },
       movies: { inserted: movies.inserted, updated: movies.updated },
       links: { updated: links.updated, orphans: links.orphans ?? [] },
+      users: { inserted: details.inserted, updated: details.updated },
     };
   }
 

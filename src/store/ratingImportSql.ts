@@ -18,6 +18,9 @@ export const CREATE_STAGING = `
   ) on commit drop;
   create temp table staging_links (
     movie_id int not null, imdb_id int, tmdb_id int, line int not null
+  ) on commit drop;
+  create temp table staging_users (
+    user_id int not null, gender text, age int, occupation text, zip_code text, line int not null
   ) on commit drop`;
 
 export const STAGE_MOVIES = `
@@ -29,8 +32,12 @@ export const STAGE_LINKS = `
   insert into staging_links (movie_id, imdb_id, tmdb_id, line)
   select * from unnest($1::int[], $2::int[], $3::int[], $4::int[])`;
 
+export const STAGE_USERS = `
+  insert into staging_users (user_id, gender, age, occupation, zip_code, line)
+  select * from unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[])`;
+
 // Temporary tables are never analysed on their own, and the merge is planned on their sizes.
-export const ANALYZE_STAGING = 'analyze staging_ratings, staging_movies, staging_links';
+export const ANALYZE_STAGING = 'analyze staging_ratings, staging_movies, staging_links, staging_users';
 
 // Writers of single ratings wait for the merge, so that statistics and idx stay exact; readers do not.
 export const LOCK_RATINGS = 'lock table ratings in share row exclusive mode';
@@ -40,6 +47,30 @@ export const MERGE_USERS = `
   select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id), added, total / added
   from user_changes
   where not exists (select from users where users.user_id = user_changes.user_id)`;
+
+// Only what a users file tells; their ratings are counted by what follows.
+export const MERGE_USER_DETAILS = `
+  with last_line as (
+    select distinct on (user_id) user_id, gender, age, occupation, zip_code
+    from staging_users
+    order by user_id, line desc
+  ), added as (
+    insert into users (user_id, idx, gender, age, occupation, zip_code)
+    select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id), gender, age, occupation,
+      zip_code
+    from last_line
+    where not exists (select from users where users.user_id = last_line.user_id)
+    returning 1
+  ), changed as (
+    update users
+    set gender = last_line.gender, age = last_line.age, occupation = last_line.occupation, zip_code = last_line.zip_code
+    from last_line
+    where users.user_id = last_line.user_id
+      and (users.gender, users.age, users.occupation, users.zip_code)
+        is distinct from (last_line.gender, last_line.age, last_line.occupation, last_line.zip_code)
+    returning 1
+  )
+  select (select count(*) from added)::int as inserted, (select count(*) from changed)::int as updated`;
 
 export const MERGE_MOVIES = `
   with last_line as (

@@ -9,6 +9,11 @@ export interface UserRow {
   idx: number;
   ratingCount: number;
   meanRating: number | null;
+  gender: string | null;
+  /** In years, or the lowest of an age group. */
+  age: number | null;
+  occupation: string | null;
+  zipCode: string | null;
 }
 
 export const USER_ORDERS = {
@@ -25,7 +30,8 @@ export const USER_ORDERS = {
 
 export type UserOrder = keyof typeof USER_ORDERS;
 
-const COLUMNS = 'user_id as "userId", idx, rating_count as "ratingCount", mean_rating as "meanRating"';
+const COLUMNS = `user_id as "userId", idx, rating_count as "ratingCount", mean_rating as "meanRating",
+  gender, age, occupation, zip_code as "zipCode"`;
 
 /** One entry for each id, null where there is no such user. */
 export async function findUsers(store: Store, userIds: readonly number[]): Promise<(UserRow | null)[]> {

@@ -71,6 +71,28 @@ export class User extends Node implements UserRow {
   })
   meanRating!: number | null;
 
+  @Field(() => String, {
+    nullable: true,
+    description: 'As in the data set: "F", "M"; null where it tells none.',
+  })
+  gender!: string | null;
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'In years; of sets that give age groups the lowest age of the group, 1 for under 18; null where the set tells none.',
+  })
+  age!: number | null;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'As in the data set: "programmer", "writer" …; null where it tells none.',
+  })
+  occupation!: string | null;
+
+  @Field(() => String, { nullable: true, description: 'As in the data set; null where it tells none.' })
+  zipCode!: string | null;
+
   idx!: number;
 }
 
