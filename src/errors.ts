@@ -54,6 +54,10 @@ export const ERROR_CODES = {
     when: 'More lines were rejected than --max-rejects allows.',
     hint: 'Mend the lines, or raise --max-rejects.',
   },
+  IMPORT_OTHER_SCALE: {
+    when: 'The scale given with --scale does not hold that of the ratings in the store.',
+    hint: 'Give one that does, or import into an empty database.',
+  },
   IMPORT_BUSY: {
     when: 'Another import is running on the same database.',
     hint: 'Wait for it to end, then import again.',
@@ -121,7 +125,10 @@ export const ERROR_CODES = {
     when: 'The user has not rated this movie.',
     hint: 'List their ratings with user { ratings }.',
   },
-  RATING_OUT_OF_RANGE: { when: 'A rating is outside the scale.', hint: 'The scale is 0.5 to 5.' },
+  RATING_OUT_OF_RANGE: {
+    when: 'A rating is outside the scale of the data set.',
+    hint: 'Ask for it with the query ratingScale; MovieLens has 0.5 to 5.',
+  },
   QUERY_TOO_LARGE: {
     when: 'A query asks for more rows than one answer may hold, all nested pages multiplied.',
     hint: 'Ask for smaller pages or for fewer levels, and follow the cursors.',

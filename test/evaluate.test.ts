@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { HALF_STARS } from '#src/store/scale.js';
 import { fitBaselines } from '#src/training/baselines.js';
 import { confusionAt, errorsOf, evaluate, measureBaselines } from '#src/training/evaluate.js';
 import type { RatingSet } from '#src/training/split.js';
@@ -28,7 +29,12 @@ test('positive means above the threshold, for actual and predicted alike', () =>
 test('an evaluation puts the model beside four baselines on the same test ratings', () => {
   const train = aSet([0, 0, 1], [0, 1, 1], [4, 3, 2]);
   const test = aSet([0, 1], [1, 0], [3, 4]);
-  const result = evaluate(test, new Float32Array([3, 3.5]), measureBaselines({ train, test }, 2, 2));
+  const result = evaluate(
+    test,
+    new Float32Array([3, 3.5]),
+    measureBaselines({ train, test }, 2, 2, HALF_STARS),
+    HALF_STARS,
+  );
   expect(result.testRatings).toBe(2);
   expect(result.mse).toBe(0.125);
   expect(result.confusion.threshold).toBe(3.5);

@@ -43,6 +43,7 @@ test('a folder is imported, and every line of every file is accounted for', asyn
   const report = await load(SMALL);
   expect(report).toEqual({
     importId: 1,
+    scale: { minimum: 0.5, maximum: 5, step: 0.5 },
     files: [
       { file: 'ratings.csv', read: 4, inserted: 4, updated: 0, unchanged: 0, rejected: 0 },
       { file: 'movies.csv', read: 3, inserted: 3, updated: 0, unchanged: 0, rejected: 0 },
@@ -70,7 +71,7 @@ test('a folder is imported, and every line of every file is accounted for', asyn
 
 test('users and movies get a dense idx, and their exact count and mean', async () => {
   await load(SMALL);
-  expect(await select('select * from users order by user_id')).toEqual([
+  expect(await select('select user_id, idx, rating_count, mean_rating from users order by user_id')).toEqual([
     { user_id: 3, idx: 0, rating_count: 2, mean_rating: 2.75 },
     { user_id: 7, idx: 1, rating_count: 2, mean_rating: 3.75 },
   ]);
@@ -557,7 +558,7 @@ async function select(text: string): Promise<object[]> {
 async function contents() {
   return {
     ratings: await select('select * from ratings order by user_id, movie_id'),
-    users: await select('select * from users order by user_id'),
+    users: await select('select user_id, idx, rating_count, mean_rating from users order by user_id'),
     movies: await select('select * from movies order by movie_id'),
   };
 }

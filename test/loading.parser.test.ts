@@ -5,6 +5,7 @@ import { buffer } from 'node:stream/consumers';
 import { pipeline } from 'node:stream/promises';
 import { RatingsParser } from '#src/loading/ratingsParser.js';
 import { Rejects } from '#src/loading/rejects.js';
+import { HALF_STARS } from '#src/store/scale.js';
 import { type CopiedRow, decodeRatings } from './support/binaryCopy.js';
 
 const HEADER = 'userId,movieId,rating,timestamp\n';
@@ -96,7 +97,9 @@ test.each([
   ['1,2,5.01,4', 'rating "5.01" is above 5'],
   ['1,2,99999999999,4', 'rating "99999999999" is above 5'],
   ['1,2,1e999,4', 'rating "1e999" is not a decimal number'],
-  ['1,2,-3,4', 'rating "-3" is not a decimal number'],
+  ['1,2,-3,4', 'rating "-3" is below 0.5'],
+  ['1,2,-,4', 'rating "-" is not a decimal number'],
+  ['1,2,--3,4', 'rating "--3" is not a decimal number'],
   ['1,2,NaN,4', 'rating "NaN" is not a decimal number'],
   ['1,2,.,4', 'rating "." is not a decimal number'],
   ['1,2,3.5.1,4', 'rating "3.5.1" is not a decimal number'],
@@ -261,7 +264,7 @@ function parse(file: string | Buffer, rejects = new Rejects(100)): Promise<Parse
 }
 
 async function parseChunks(chunks: Iterable<Buffer>, rejects = new Rejects(100)): Promise<Parsed> {
-  const parser = new RatingsParser('ratings.csv', rejects);
+  const parser = new RatingsParser('ratings.csv', rejects, { scale: HALF_STARS });
   const out = new PassThrough();
   const [copied] = await Promise.all([buffer(out), pipeline(Readable.from(chunks), parser, out)]);
   return { rows: decodeRatings(copied), rejects: rejects.lines, linesRead: parser.linesRead };

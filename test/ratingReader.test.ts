@@ -27,6 +27,7 @@ test('ratings come ordered by user and movie, as rows of the embeddings', async 
     userIndices: Int32Array.of(1, 1, 0),
     movieIndices: Int32Array.of(2, 0, 2),
     ratings: Float32Array.of(3.5, 0.5, 5),
+    scale: { minimum: 0.5, maximum: 5, step: 0.5 },
     userIds: Int32Array.of(70, 30),
     movieIds: Int32Array.of(900, 500, 100),
     latestRatedAt: new Date('2001-09-09T01:46:40Z'),

@@ -1,4 +1,5 @@
 import type { RatingTable } from '#src/store/ratingReader.js';
+import { HALF_STARS } from '#src/store/scale.js';
 import { isHeldOut, splitRatings } from '#src/training/split.js';
 
 const SPLIT = { kind: 'HASH', testFraction: 0.2, seed: 42 } as const;
@@ -48,6 +49,7 @@ function aTable(users: number, movies: number): RatingTable {
     ratings: new Float32Array(pairs.length).fill(3),
     userIds: Int32Array.from({ length: users }, (_, i) => 100 + i),
     movieIds: Int32Array.from({ length: movies }, (_, i) => 7 + i),
+    scale: HALF_STARS,
     latestRatedAt: null,
     checksum: '',
   };

@@ -7,7 +7,7 @@ import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plantTastes } from '#src/loading/plantedTastes.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
-import { clipToScale } from '#src/store/scale.js';
+import { clipToScale, HALF_STARS } from '#src/store/scale.js';
 import { aFolder } from './support/folder.js';
 
 const SMALL = { users: 20, movies: 30, ratings: 200, seed: 1 };
@@ -47,7 +47,7 @@ test('the planted RMSE is that of the planted expectations, clipped, against the
     .map((line) => line.split(',').map(Number))
     .map(([user, movie, rating]) => {
       tastes.turnTo(user);
-      return (clipToScale(tastes.expected(movie)) - rating) ** 2;
+      return (clipToScale(tastes.expected(movie), HALF_STARS) - rating) ** 2;
     });
   expect(squares).toHaveLength(200);
   expect(plantedRmse ** 2).toBeCloseTo(squares.reduce((sum, square) => sum + square) / 200, 12);

@@ -3,6 +3,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import { type ImportReport, importRatings } from '../loading/import.js';
 import type { ColumnRole, RatingsLayout } from '../loading/ratingsLayout.js';
+import { HALF_STARS, RATING_LIMIT, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -20,11 +21,13 @@ A folder or .zip may hold, with or without .gz:
   u.data       user, movie, rating, time, by tabs     u.item, u.user          as in ml-100k
 A single file is read by its name: .dat as ratings.dat, .data, .base and .test as u.data, .csv as ratings.csv. With --columns it
 may have any name, columns in any order ("-" for one that is not read), with a header or without, between
-commas, semicolons, tabs, | or ::. Ratings are from 0.5 to 5.`;
+commas, semicolons, tabs, | or ::. What scale the ratings are on is told by the start of the first file that is imported (half
+stars from 0.5 to 5 unless many lie outside), or by --scale; what lies outside is rejected, then and later.`;
 
 interface ImportCommandOptions {
   maxRejects: number;
   columns?: RatingsLayout['roles'];
+  scale?: RatingScale;
   json?: boolean;
 }
 
@@ -37,6 +40,11 @@ export function addImport(program: Command, io: Io): void {
       '--columns <names>',
       'what the columns of the ratings are, such as user,movie,rating,time',
       parseColumns,
+    )
+    .option(
+      '--scale <min:max[:step]>',
+      'lowest and highest rating, such as -10:10; of a store that holds ratings it can only be widened',
+      parseScale,
     )
     .option(
       '--max-rejects <n>',
@@ -68,15 +76,30 @@ function parseColumns(text: string): RatingsLayout['roles'] {
   return roles;
 }
 
+/** Without a step it is a tenth of the scale, or 1 on a scale of up to 20 whole steps. */
+function parseScale(text: string): RatingScale {
+  const number = String.raw`(-?\d+(?:\.\d+)?)`;
+  const match = new RegExp(`^${number}:${number}(?::(\\d+(?:\\.\\d+)?))?$`).exec(text);
+  if (!match) throw new InvalidArgumentError('Expected two or three numbers, such as -10:10 or 0.5:5:0.5.');
+  const [minimum, maximum] = [Number(match[1]), Number(match[2])];
+  const range = maximum - minimum;
+  if (range <= 0 || Math.max(-minimum, maximum) > RATING_LIMIT)
+    throw new InvalidArgumentError(`Expected the lowest first, and none beyond ${RATING_LIMIT}.`);
+  const step = match[3] ? Number(match[3]) : Number.isInteger(range) && range <= 20 ? 1 : range / 10;
+  if (!(step > 0 && step <= range && range / step <= 1000))
+    throw new InvalidArgumentError(`Expected a step that divides ${minimum} to ${maximum} into 1 to 1000.`);
+  return { minimum, maximum, step };
+}
+
 export async function runImport(
   store: Store,
   path: string,
-  { maxRejects, columns }: Pick<ImportCommandOptions, 'maxRejects' | 'columns'>,
+  { maxRejects, columns, scale }: Pick<ImportCommandOptions, 'maxRejects' | 'columns' | 'scale'>,
   output: Output,
   signal: AbortSignal,
 ): Promise<ImportReport> {
   const report = await importRatings(store, path, {
-    ...{ maxRejects, columns, signal },
+    ...{ maxRejects, columns, scale, signal },
     onProgress: ({ phase, bytesRead, bytesTotal }) => {
       const share = bytesTotal === 0 ? 1 : bytesRead / bytesTotal;
       output.progress({ event: 'progress', phase, bytesRead, bytesTotal }, share, phase);
@@ -98,6 +121,9 @@ function describe(report: ImportReport): string {
     );
   const rejected = files.reduce((sum, file) => sum + file.rejected, 0);
   if (rejected > 0) lines.push(`the rejected lines are in import_rejects, import_id ${importId}`);
+  const { minimum, maximum } = report.scale;
+  if (minimum !== HALF_STARS.minimum || maximum !== HALF_STARS.maximum)
+    lines.push(`ratings are from ${minimum} to ${maximum}`);
   lines.push(`${describeOutcome(report)}, ${seconds.toFixed(1)} s`);
   return lines.join('\n');
 }

@@ -1,6 +1,6 @@
 // Why a line of ratings was refused, in words. Apart from the parser, which only decides, and fast; slow and exact here.
 
-import { RATING_MAX, RATING_MIN } from '../store/scale.js';
+import type { RatingScale } from '../store/scale.js';
 import type { RatingsLayout } from './ratingsLayout.js';
 
 export const INT32_MAX = 2 ** 31 - 1;
@@ -8,12 +8,12 @@ export const INT32_MAX = 2 ** 31 - 1;
 export const TIME_MAX = 253_402_300_799;
 
 /** Why a line was refused. Only called for lines that were. */
-export function explainLine(line: string, { separator, roles }: RatingsLayout): string {
+export function explainLine(line: string, { separator, roles }: RatingsLayout, scale: RatingScale): string {
   if (line.trim() === '') return 'line is empty';
   const fields = line.split(separator);
   if (fields.length !== roles.length) return `expected ${roles.length} columns, found ${fields.length}`;
   for (const [column, role] of roles.entries()) {
-    const reason = role && EXPLAIN[role](fields[column]);
+    const reason = role && EXPLAIN[role](fields[column], scale);
     if (reason) return reason;
   }
   return `rating "${fields[roles.indexOf('rating')]}" has too many digits`;
@@ -32,10 +32,10 @@ function explainId(name: string, text: string): string | null {
   return Number(text) > INT32_MAX ? `${name} "${text}" is above ${INT32_MAX}` : null;
 }
 
-function explainRating(text: string): string | null {
-  if (!/^(\d+\.?\d*|\.\d+)$/.test(text)) return `rating "${text}" is not a decimal number`;
-  if (Number(text) < RATING_MIN) return `rating "${text}" is below ${RATING_MIN}`;
-  return Number(text) > RATING_MAX ? `rating "${text}" is above ${RATING_MAX}` : null;
+function explainRating(text: string, { minimum, maximum }: RatingScale): string | null {
+  if (!/^-?(\d+\.?\d*|\.\d+)$/.test(text)) return `rating "${text}" is not a decimal number`;
+  if (Number(text) < minimum) return `rating "${text}" is below ${minimum}`;
+  return Number(text) > maximum ? `rating "${text}" is above ${maximum}` : null;
 }
 
 function explainTime(text: string): string | null {

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import { AppError, messageOf } from '../errors.js';
 import { failImportRecord, type ImportCounts, saveRejects } from '../store/importRecord.js';
 import { beginImport, type MergeResult, type RatingImport } from '../store/ratingImport.js';
+import { isOnScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { parseItems, parseMoviesDat } from './movieLines.js';
 import { type ParsedFile, parseLinks, parseMovies } from './movies.js';
@@ -27,6 +28,8 @@ export interface ImportOptions {
   maxRejects: number;
   /** What each column of the ratings is, null for one that is not read; without it the file's name and header tell. */
   columns?: RatingsLayout['roles'];
+  /** For a first import: instead of what the start of the file tells. Later: must hold that of the store, and widens it. */
+  scale?: RatingScale;
   onProgress?: (progress: ImportProgress) => void;
   signal?: AbortSignal;
 }
@@ -44,6 +47,8 @@ export interface ImportReport {
   importId: number;
   files: FileReport[];
   counts: ImportCounts;
+  /** Of all ratings in the store. */
+  scale: RatingScale;
   seconds: number;
 }
 
@@ -101,7 +106,7 @@ async function runImport(
     signal?.throwIfAborted();
     // Not to be stopped any more: the connection may be another's as soon as this is done.
     signal?.removeEventListener('abort', stop);
-    await target.commit(report.counts, rejects.lines);
+    await target.commit(report.counts, rejects.lines, report.scale);
     return report;
   } finally {
     signal?.removeEventListener('abort', stop);
@@ -122,7 +127,7 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
     if (orphans.has(line))
       rejects.add(source.links!.name, line, raw, 'the movie is neither in the catalogue nor rated');
   }
-  return toReport(
+  const report = toReport(
     merged,
     {
       ratings: ratings.linesRead,
@@ -133,6 +138,7 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
     source,
     rejects,
   );
+  return { ...report, scale: ratings.scale! };
 }
 
 function movieParserOf(file: SourceFile | null) {
@@ -156,9 +162,9 @@ async function readRatings(
   target: RatingImport,
   file: SourceFile,
   rejects: Rejects,
-  { onProgress, signal, columns }: ImportOptions,
-): Promise<Pick<RatingsParser, 'linesRead' | 'sums'>> {
-  const parser = new RatingsParser(file.name, rejects, columns);
+  { onProgress, signal, columns, scale }: ImportOptions,
+): Promise<Pick<RatingsParser, 'linesRead' | 'sums' | 'scale'>> {
+  const parser = new RatingsParser(file.name, rejects, { columns, scale: chooseScale(target.scale, scale) });
   const progress: ImportProgress = { phase: 'reading', bytesRead: 0, bytesTotal: file.bytes };
   const stream = await file.open((bytes) => {
     progress.bytesRead += bytes;
@@ -167,6 +173,16 @@ async function readRatings(
   await pipeline(stream, parser, target.openRatingsSink(), { signal });
   onProgress?.({ ...progress, phase: 'merging' });
   return parser;
+}
+
+/** undefined: the file tells. @throws AppError IMPORT_OTHER_SCALE */
+function chooseScale(stored: RatingScale | null, asked?: RatingScale): RatingScale | undefined {
+  if (!stored || !asked) return asked ?? stored ?? undefined;
+  if (isOnScale(stored.minimum, asked) && isOnScale(stored.maximum, asked)) return asked;
+  throw new AppError(
+    'IMPORT_OTHER_SCALE',
+    `the store's ratings are from ${stored.minimum} to ${stored.maximum}, and --scale ${asked.minimum}:${asked.maximum} does not hold them; nothing was imported`,
+  );
 }
 
 function toReport(

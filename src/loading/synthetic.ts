@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
-import { clipToScale, roundToScale } from '../store/scale.js';
+import { clipToScale, HALF_STARS, roundToScale } from '../store/scale.js';
 import { GENRES, genresOf, NOISE, plantTastes, startOf, yearOf } from './plantedTastes.js';
 
 /** What rounding to half stars adds to the variance: step² / 12. */
@@ -134,8 +134,8 @@ function* userLines({ users, movies, ratings, seed }: SyntheticOptions, tally: T
     const lines: string[] = [];
     for (const movie of tastes.pickMovies(count)) {
       const expected = tastes.expected(movie);
-      const rating = roundToScale(expected + tastes.noise(movie));
-      tally.squares += (clipToScale(expected) - rating) ** 2;
+      const rating = roundToScale(expected + tastes.noise(movie), HALF_STARS);
+      tally.squares += (clipToScale(expected, HALF_STARS) - rating) ** 2;
       time += 60;
       lines.push(`${user},${movie},${STAR_TEXTS[2 * rating]},${time}\n`);
     }

@@ -1,6 +1,7 @@
 // What the thread of a model and its host say to each other.
 
 import type { EngineSettings, TopMovies, TopMoviesRequest } from '../engines/engine.js';
+import type { RatingScale } from '../store/scale.js';
 
 export interface ScoringInput extends EngineSettings {
   databaseUrl: string;
@@ -10,6 +11,7 @@ export interface ScoringInput extends EngineSettings {
 /** Sent once, before any reply. */
 export interface ScoringReady {
   ratingMean: number;
+  scale: RatingScale;
   userRatingCounts: Int32Array;
   movieRatingCounts: Int32Array;
 }

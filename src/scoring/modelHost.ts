@@ -3,6 +3,7 @@
 import { Worker } from 'node:worker_threads';
 import { type Bitmap, moviesAt } from '../engines/bitmap.js';
 import type { TopMovies, TopMoviesRequest } from '../engines/engine.js';
+import type { RatingScale } from '../store/scale.js';
 import {
   buffersOf,
   type ScoringInput,
@@ -16,6 +17,8 @@ import {
 export interface ModelHost {
   /** Added to raw outputs to give stars. */
   ratingMean: number;
+  /** What predictions are clipped to: that of the store when the model was opened. */
+  scale: RatingScale;
   /** Training ratings of each user and movie: 0 means the model has never seen it. */
   userRatingCounts: Int32Array;
   movieRatingCounts: Int32Array;

@@ -33,8 +33,8 @@ export async function predictPairs(
   const outputOf = new Map(known.map((pair, i) => [pair, outputs[i]]));
   return pairs.map((pair) => {
     const output = outputOf.get(pair);
-    if (output !== undefined) return toScored(host.ratingMean + output, 'MODEL');
-    return toScored(fallbackRating(host.ratingMean, pair.user, pair.movie), 'FALLBACK');
+    if (output !== undefined) return toScored(host, host.ratingMean + output, 'MODEL');
+    return toScored(host, fallbackRating(host.ratingMean, pair.user, pair.movie), 'FALLBACK');
   });
 }
 
@@ -46,6 +46,10 @@ export function isKnownMovie(host: ModelHost, index: number): boolean {
   return (host.movieRatingCounts[index] ?? 0) > 0;
 }
 
-export function toScored(rawScore: number, source: PredictionSource): ScoredPair {
-  return { rating: clipToScale(rawScore), rawScore, source };
+export function toScored(
+  { scale }: Pick<ModelHost, 'scale'>,
+  rawScore: number,
+  source: PredictionSource,
+): ScoredPair {
+  return { rating: clipToScale(rawScore, scale), rawScore, source };
 }

@@ -104,6 +104,6 @@ function merge(
   const isKnown = isKnownUser(host, user.idx);
   return Array.from(places.movieIndices.subarray(0, places.count), (movieIndex, i) => ({
     movieIndex,
-    ...toScored(places.scores[i], isKnown && isKnownMovie(host, movieIndex) ? 'MODEL' : 'FALLBACK'),
+    ...toScored(host, places.scores[i], isKnown && isKnownMovie(host, movieIndex) ? 'MODEL' : 'FALLBACK'),
   }));
 }

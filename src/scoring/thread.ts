@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AUTO_ENGINE, openEngine } from '../engines/open.js';
 import { messageOf } from '../errors.js';
 import { loadModel } from '../store/models.js';
+import { readScale } from '../store/ratingScale.js';
 import { openStore } from '../store/store.js';
 import {
   buffersOf,
@@ -20,7 +21,10 @@ const { databaseUrl, modelId, threads } = workerData as ScoringInput;
 const port = parentPort!;
 
 const store = await openStore(databaseUrl);
-const { shape, parameters, ...rest } = await loadModel(store, modelId).finally(() => store.close());
+const [{ shape, parameters, ...rest }, scale] = await Promise.all([
+  loadModel(store, modelId),
+  readScale(store.pool),
+]).finally(() => store.close());
 const engine = await openEngine(AUTO_ENGINE, { threads, shape });
 const scorer = await engine.openScorer(shape, parameters);
 
@@ -28,7 +32,7 @@ let queue: Promise<void> = Promise.resolve();
 port.on('message', (request: ScoringRequest) => {
   queue = queue.then(() => reply(request));
 });
-port.postMessage(rest satisfies ScoringReady);
+port.postMessage({ ...rest, scale } satisfies ScoringReady);
 
 async function reply(request: ScoringRequest): Promise<void> {
   try {

@@ -1,12 +1,14 @@
 // Reads of what a run left behind: epochs, evaluation, baselines, confusion. Batched, for loaders.
 
-import type { EpochMetric, Evaluation, Model } from './prisma/client.js';
-import { roundToScale, scaleSteps } from './scale.js';
+import type { ConfusionCell, EpochMetric, Evaluation, Model } from './prisma/client.js';
+import { type RatingScale, scaleSteps, stepOf } from './scale.js';
 import type { Store } from './store.js';
 
 export type EvaluationRow = Evaluation & {
   baselines: { name: string; mse: number; rmse: number; mae: number }[];
 };
+
+export type ScaleColumns = Pick<Evaluation, 'scaleMinimum' | 'scaleMaximum' | 'scaleStep'>;
 
 export interface ConfusionRow {
   threshold: number;
@@ -67,11 +69,23 @@ export async function findConfusions(
 
 /** One entry for each run: counts, actual by predicted, by step of the scale, lowest first. */
 export async function findStarConfusions(store: Store, runIds: readonly number[]): Promise<number[][][]> {
-  const cells = await store.prisma.confusionCell.findMany({ where: { runId: { in: [...runIds] } } });
-  const steps = scaleSteps();
-  const byRun = new Map(runIds.map((runId) => [runId, steps.map(() => steps.map(() => 0))]));
-  for (const { runId, actual, predicted, ratings } of cells) {
-    byRun.get(runId)![steps.indexOf(roundToScale(actual))][steps.indexOf(roundToScale(predicted))] = ratings;
+  const evaluations = await store.prisma.evaluation.findMany({
+    where: { runId: { in: [...runIds] } },
+    include: { cells: true },
+  });
+  const byRun = new Map(evaluations.map((row) => [row.runId, matrixOf(row.cells, scaleOf(row))]));
+  return runIds.map((runId) => byRun.get(runId) ?? []);
+}
+
+export function scaleOf({ scaleMinimum, scaleMaximum, scaleStep }: ScaleColumns): RatingScale {
+  return { minimum: scaleMinimum, maximum: scaleMaximum, step: scaleStep };
+}
+
+function matrixOf(cells: readonly ConfusionCell[], scale: RatingScale): number[][] {
+  const steps = scaleSteps(scale);
+  const counts = steps.map(() => steps.map(() => 0));
+  for (const { actual, predicted, ratings } of cells) {
+    counts[stepOf(actual, scale)][stepOf(predicted, scale)] = ratings;
   }
-  return runIds.map((runId) => byRun.get(runId)!);
+  return counts;
 }

@@ -27,6 +27,8 @@ import {
 import * as sql from './ratingImportSql.js';
 import { CREATE_STAGING_RATINGS, mergeRatings } from './ratingMerge.js';
 import { RATING_COPY_COLUMNS, type RatingSums } from './ratingRows.js';
+import { findScale, saveScale } from './ratingScale.js';
+import type { RatingScale } from './scale.js';
 import type { Store } from './store.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
@@ -66,6 +68,8 @@ export interface MergeResult {
 
 export interface RatingImport {
   id: number;
+  /** Of the ratings that are there; null: there are none. */
+  scale: RatingScale | null;
   stageMovies(rows: readonly MovieRow[]): Promise<void>;
   stageLinks(rows: readonly LinkRow[]): Promise<void>;
   stageUsers(rows: readonly UserDetails[]): Promise<void>;
@@ -75,8 +79,8 @@ export interface RatingImport {
   stop(): Promise<void>;
   /** `sums` of the rows that went into the sink. */
   merge(sums: RatingSums): Promise<MergeResult>;
-  /** Writes the record and makes everything visible. */
-  commit(counts: ImportCounts, rejects: readonly RejectedLine[]): Promise<void>;
+  /** Writes the record and makes everything visible. scale: of all ratings that are there then. */
+  commit(counts: ImportCounts, rejects: readonly RejectedLine[], scale: RatingScale): Promise<void>;
   rollback(): Promise<void>;
 }
 
@@ -91,7 +95,9 @@ export async function beginImport(store: Store, source: string): Promise<RatingI
     );
     const { pid, is_fillable } = rows[0];
     await client.query(is_fillable ? CREATE_STAGING_TABLE : CREATE_STAGING_RATINGS);
-    return new PostgresImport(store, client, await startImportRecord(store, source), pid, is_fillable);
+    const scale = await findScale(client);
+    const id = await startImportRecord(store, source);
+    return new PostgresImport(store, client, { id, scale, backendPid: pid, stagingIsTable: is_fillable });
   } catch (error) {
     client.release(true);
     const isBusy = (error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE;
@@ -101,6 +107,7 @@ export async function beginImport(store: Store, source: string): Promise<RatingI
 
 class PostgresImport implements RatingImport {
   readonly id: number;
+  readonly scale: RatingScale | null;
   readonly #store: Store;
   readonly #client: pg.PoolClient;
   readonly #backendPid: number;
@@ -108,12 +115,17 @@ class PostgresImport implements RatingImport {
   #copied: CopyStreamQuery | null = null;
   #swapsTables = false;
 
-  constructor(store: Store, client: pg.PoolClient, id: number, backendPid: number, stagingIsTable: boolean) {
+  constructor(
+    store: Store,
+    client: pg.PoolClient,
+    begun: { id: number; scale: RatingScale | null; backendPid: number; stagingIsTable: boolean },
+  ) {
     this.#store = store;
     this.#client = client;
-    this.id = id;
-    this.#backendPid = backendPid;
-    this.#stagingIsTable = stagingIsTable;
+    this.id = begun.id;
+    this.scale = begun.scale;
+    this.#backendPid = begun.backendPid;
+    this.#stagingIsTable = begun.stagingIsTable;
   }
 
   async stageMovies(rows: readonly MovieRow[]): Promise<void> {
@@ -177,8 +189,9 @@ class PostgresImport implements RatingImport {
     };
   }
 
-  async commit(counts: ImportCounts, rejects: readonly RejectedLine[]): Promise<void> {
+  async commit(counts: ImportCounts, rejects: readonly RejectedLine[], scale: RatingScale): Promise<void> {
     await saveRejects(this.#client, this.id, rejects);
+    await saveScale(this.#client, scale);
     await this.#client.query(sql.FINISH_RECORD, [
       this.id,
       counts.linesRead,

@@ -129,7 +129,8 @@ export const FINISH_RECORD = `
 
 /**
  * Adds what changed to counts and means, so that the time depends on the new ratings and not on those that are there. The sum
- * behind a stored mean is a multiple of 2⁻²⁴, as every float4 from 0.5 on is, so that rounding gives it back exactly.
+ * behind a stored mean is a multiple of 2⁻²⁴, as every float4 from 0.5 on is, so that rounding gives it back exactly; other ratings
+ * between −0.5 and 0.5 leave an error of at most 2⁻²⁵ in the sum.
  */
 function updateStatistics(table: 'users' | 'movies', key: 'user_id' | 'movie_id', changes: string): string {
   return `

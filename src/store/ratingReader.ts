@@ -4,6 +4,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { readPortal } from './portal.js';
+import { readScale } from './ratingScale.js';
+import type { RatingScale } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
 const SNAPSHOT = 'begin isolation level repeatable read read only';
@@ -17,6 +19,7 @@ export interface RatingTable {
   /** The data set's own numbers by index: userIds[userIndices[i]] rated movieIds[movieIndices[i]]. */
   userIds: Int32Array;
   movieIds: Int32Array;
+  scale: RatingScale;
   /** Time of the newest rating, where ratings carry times. */
   latestRatedAt: Date | null;
   /** SHA-256 over user ids, movie ids and ratings in order. */
@@ -47,6 +50,7 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
       await readPairs(client, pairs, options);
       const userIds = Int32Array.from(user_ids ?? []);
       const movieIds = Int32Array.from(movie_ids ?? []);
+      const scale = await readScale(client);
       const checksum = checksumOf(pairs);
       return {
         userIndices: toIndices('user', pairs.userIds, userIds),
@@ -54,6 +58,7 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
         ratings: pairs.ratings,
         userIds,
         movieIds,
+        scale,
         latestRatedAt: latest,
         checksum,
       };

@@ -5,7 +5,8 @@ import type pg from 'pg';
 import { AppError } from '../errors.js';
 import type { KeysetOrder, KeysetValues } from './keyset.js';
 import { fetchPages } from './pages.js';
-import { RATING_MAX, RATING_MIN } from './scale.js';
+import { readScale } from './ratingScale.js';
+import { isOnScale } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
 /** Advisory lock of the next free idx of a user. */
@@ -100,12 +101,8 @@ export async function rateMovie(
   rating: number,
   at: Date,
 ): Promise<RatingRow> {
-  if (!(rating >= RATING_MIN && rating <= RATING_MAX)) {
-    throw new AppError('RATING_OUT_OF_RANGE', `rating ${rating} is outside ${RATING_MIN} to ${RATING_MAX}`, {
-      argumentPath: ['rating'],
-    });
-  }
   return inTransaction(store.pool, async (client) => {
+    await checkRating(client, rating);
     await lockPair(client, userId, movieId);
     const { rows } = await client.query<RatingRow>(
       `insert into ratings (user_id, movie_id, rating, rated_at)
@@ -132,6 +129,14 @@ export async function removeRating(store: Store, userId: number, movieId: number
     await updateStatistics(client, userId, movieId);
     return rows[0];
   });
+}
+
+/** An import can only widen the scale meanwhile. */
+async function checkRating(client: pg.PoolClient, rating: number): Promise<void> {
+  const scale = await readScale(client);
+  if (isOnScale(rating, scale)) return;
+  const message = `rating ${rating} is outside ${scale.minimum} to ${scale.maximum}`;
+  throw new AppError('RATING_OUT_OF_RANGE', message, { argumentPath: ['rating'] });
 }
 
 /**

@@ -5,7 +5,7 @@ import { AppError } from '../errors.js';
 import { copyColumns } from './columnCopy.js';
 import { columnsOf } from './importRecord.js';
 import { insertModel, type ModelContent, markActive } from './models.js';
-import { scaleSteps } from './scale.js';
+import { type RatingScale, scaleSteps } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
 export interface EvaluationRecord {
@@ -20,6 +20,7 @@ export interface EvaluationRecord {
     trueNegatives: number;
     falseNegatives: number;
   };
+  scale: RatingScale;
   /** Counts, actual by predicted, by step of the scale. */
   starConfusion: number[][];
   baselines: { name: string; mse: number; rmse: number; mae: number }[];
@@ -64,11 +65,11 @@ export async function saveResult(store: Store, runId: number, result: RunResult)
 type Client = Parameters<typeof copyColumns>[0];
 
 async function insertEvaluation(client: Client, runId: number, evaluation: EvaluationRecord): Promise<void> {
-  const { testRatings, mse, rmse, mae, confusion, starConfusion, baselines } = evaluation;
+  const { testRatings, mse, rmse, mae, scale, confusion, starConfusion, baselines } = evaluation;
   await client.query(
     `insert into evaluations (run_id, test_ratings, mse, rmse, mae, threshold,
-       true_positives, false_positives, true_negatives, false_negatives)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
+       true_positives, false_positives, true_negatives, false_negatives, scale_minimum, scale_maximum, scale_step)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
     [
       ...[runId, testRatings, mse, rmse, mae, confusion.threshold],
       ...[
@@ -77,6 +78,7 @@ async function insertEvaluation(client: Client, runId: number, evaluation: Evalu
         confusion.trueNegatives,
         confusion.falseNegatives,
       ],
+      ...[scale.minimum, scale.maximum, scale.step],
     ],
   );
   await client.query(
@@ -84,7 +86,7 @@ async function insertEvaluation(client: Client, runId: number, evaluation: Evalu
      select $1, baseline.* from unnest($2::text[], $3::float8[], $4::float8[], $5::float8[]) as baseline`,
     [runId, ...columnsOf(baselines, ['name', 'mse', 'rmse', 'mae'])],
   );
-  const steps = scaleSteps();
+  const steps = scaleSteps(scale);
   const cells = starConfusion.flatMap((row, actual) =>
     row.map((ratings, predicted) => ({ actual: steps[actual], predicted: steps[predicted], ratings })),
   );

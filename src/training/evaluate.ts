@@ -1,7 +1,7 @@
 // Errors of predictions on held-out ratings, and the confusion matrices, rightly labelled:
 // positive means above the threshold, rows are actual. Checked against published figures in test/evaluate.test.ts.
 
-import { clipToScale, RATING_MIN, RATING_STEP, roundToScale, scaleSteps } from '../store/scale.js';
+import { clipToScale, type RatingScale, scaleSteps, stepOf } from '../store/scale.js';
 import { fitBaselines, meanOf } from './baselines.js';
 import type { RatingSet, SplitRatings } from './split.js';
 
@@ -20,6 +20,8 @@ export interface ConfusionCounts {
 }
 
 export interface EvaluationResult extends ErrorFigures {
+  /** What predictions were clipped to. */
+  scale: RatingScale;
   testRatings: number;
   /** At the mean of the test ratings. */
   confusion: ConfusionCounts;
@@ -37,10 +39,11 @@ export function measureBaselines(
   { train, test }: SplitRatings,
   users: number,
   movies: number,
+  scale: RatingScale,
 ): BaselineErrors[] {
   return fitBaselines(train, users, movies).map(({ name, predict }) => {
     const guesses = test.ratings.map((_, i) =>
-      clipToScale(predict(test.userIndices[i], test.movieIndices[i])),
+      clipToScale(predict(test.userIndices[i], test.movieIndices[i]), scale),
     );
     return { name, ...errorsOf(test.ratings, guesses) };
   });
@@ -51,12 +54,14 @@ export function evaluate(
   test: RatingSet,
   predicted: Float32Array,
   baselines: BaselineErrors[],
+  scale: RatingScale,
 ): EvaluationResult {
   return {
+    scale,
     testRatings: test.ratings.length,
     ...errorsOf(test.ratings, predicted),
     confusion: confusionAt(meanOf(test.ratings), test.ratings, predicted),
-    starConfusion: starConfusionOf(test.ratings, predicted),
+    starConfusion: starConfusionOf(test.ratings, predicted, scale),
     baselines,
   };
 }
@@ -87,12 +92,9 @@ export function confusionAt(
   return counts;
 }
 
-function starConfusionOf(actual: Float32Array, predicted: Float32Array): number[][] {
-  const counts = scaleSteps().map(() => scaleSteps().map(() => 0));
-  for (let i = 0; i < actual.length; i++) counts[stepOf(actual[i])][stepOf(predicted[i])]++;
+function starConfusionOf(actual: Float32Array, predicted: Float32Array, scale: RatingScale): number[][] {
+  const steps = scaleSteps(scale);
+  const counts = steps.map(() => steps.map(() => 0));
+  for (let i = 0; i < actual.length; i++) counts[stepOf(actual[i], scale)][stepOf(predicted[i], scale)]++;
   return counts;
-}
-
-function stepOf(rating: number): number {
-  return Math.round((roundToScale(rating) - RATING_MIN) / RATING_STEP);
 }

@@ -14,7 +14,7 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { type EpochMetricRow, getRun, recordStart, saveEpoch } from '../store/runs.js';
-import { clipToScale } from '../store/scale.js';
+import { clipToScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { meanOf } from './baselines.js';
 import { runEpochs } from './epochs.js';
@@ -36,12 +36,13 @@ export async function trainRun(
   const { onEvent } = options;
   const run = await getRun(store, runId);
   const clock = startClock();
-  const { train, test, userIds, movieIds, hyperparameters } = await readSides(store, engine, run, options);
+  const sides = await readSides(store, engine, run, options);
+  const { train, test, userIds, movieIds, hyperparameters, scale } = sides;
   clock.lap('read');
 
   const sizes = { users: userIds.length, movies: movieIds.length };
   const shape = shapeOf(sizes, hyperparameters);
-  const baselines = measureBaselines({ train, test }, shape.users, shape.movies);
+  const baselines = measureBaselines({ train, test }, shape.users, shape.movies, scale);
   clock.lap('baselines');
   const ratingMean = meanOf(train.ratings);
   const ratings = toTargets(train, ratingMean);
@@ -52,8 +53,8 @@ export async function trainRun(
     await runEpochs(learner, hyperparameters.epochs, length, test, ratingMean, { ...options, onEpoch });
     clock.lap('train');
     onEvent?.({ event: 'evaluating' });
-    const predicted = await predictRatings(learner, test, ratingMean);
-    const evaluation = evaluate(test, predicted, baselines);
+    const predicted = await predictRatings(learner, test, ratingMean, scale);
+    const evaluation = evaluate(test, predicted, baselines, scale);
     clock.lap('evaluate');
     const modelId = await saveResult(store, runId, {
       evaluation,
@@ -72,6 +73,7 @@ interface Sides extends SplitRatings {
   hyperparameters: Hyperparameters;
   userIds: Int32Array;
   movieIds: Int32Array;
+  scale: RatingScale;
 }
 
 /** Reads, splits and announces. A function of its own, so that the table (12 bytes a rating) is let go once it is split. */
@@ -89,7 +91,8 @@ async function readSides(
   const asked = storedHyperparameters(run.hyperparameters);
   const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
   await announce(store, engine, run.id, { table, sides, hyperparameters }, onEvent);
-  return { ...sides, hyperparameters, userIds: table.userIds, movieIds: table.movieIds };
+  const { userIds, movieIds, scale } = table;
+  return { ...sides, hyperparameters, userIds, movieIds, scale };
 }
 
 async function announce(
@@ -139,9 +142,14 @@ export function toTargets(
 }
 
 /** In stars, clipped to the scale: what is served. */
-async function predictRatings(learner: Learner, set: RatingSet, ratingMean: number): Promise<Float32Array> {
+async function predictRatings(
+  learner: Learner,
+  set: RatingSet,
+  ratingMean: number,
+  scale: RatingScale,
+): Promise<Float32Array> {
   const raw = await learner.predict(set.userIndices, set.movieIndices);
-  return raw.map((output) => clipToScale(output + ratingMean));
+  return raw.map((output) => clipToScale(output + ratingMean, scale));
 }
 
 function toTestPredictions(

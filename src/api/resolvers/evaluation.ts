@@ -1,8 +1,9 @@
 // Confusion matrices: at the stored threshold, at any other, and by star.
 
 import { Arg, Ctx, FieldResolver, Float, Int, Resolver, Root } from 'type-graphql';
-import type { ConfusionRow } from '../../store/evaluations.js';
+import { type ConfusionRow, scaleOf } from '../../store/evaluations.js';
 import type { Context } from '../context.js';
+import { RatingScale } from '../types/catalogue.js';
 import { ConfusionMatrix, Evaluation } from '../types/evaluation.js';
 
 @Resolver(() => Evaluation)
@@ -24,9 +25,14 @@ export class EvaluationResolver {
       : evaluation;
   }
 
+  @FieldResolver(() => RatingScale, { description: 'The rating scale when the run was evaluated.' })
+  scale(@Root() evaluation: Evaluation): RatingScale {
+    return scaleOf(evaluation);
+  }
+
   @FieldResolver(() => [[Int]], {
     description:
-      'Counts of test ratings, 10 rows actual by 10 columns predicted, both rounded to half stars: 0.5, 1 … 5.',
+      'Counts of test ratings, rows actual by columns predicted, both rounded to the steps of the scale, lowest first: 0.5, 1 … 5 for half stars.',
   })
   starConfusion(@Root() { runId }: Evaluation, @Ctx() { loaders }: Context): Promise<number[][]> {
     return loaders.starConfusion.load(runId);

@@ -8,6 +8,7 @@ import {
   type MovieRow,
   pageOfMovies,
 } from '../../store/movies.js';
+import { readScale } from '../../store/ratingScale.js';
 import type { RatingRow } from '../../store/ratings.js';
 import type { UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
@@ -21,6 +22,7 @@ import {
   MovieOrderEnum,
   Rating,
   RatingConnection,
+  RatingScale,
   User,
 } from '../types/catalogue.js';
 import { PredictedRating } from '../types/predictions.js';
@@ -130,6 +132,14 @@ export class MovieResolver {
 
 @Resolver(() => Rating)
 export class RatingResolver {
+  @Query(() => RatingScale, {
+    description:
+      'What rateMovie accepts and predictions are clipped to; half stars while there are no ratings.',
+  })
+  ratingScale(@Ctx() { store }: Context): Promise<RatingScale> {
+    return readScale(store.pool);
+  }
+
   @FieldResolver(() => User, { description: 'Who gave it.' })
   user(@Root() rating: RatingRow, @Ctx() { loaders }: Context): Promise<UserRow | null> {
     return loaders.user.load(rating.userId);

@@ -32,7 +32,7 @@ export class PredictedRatingResolver {
 
   @FieldResolver(() => Float, {
     nullable: true,
-    description: 'What the user did rate, in stars, 0.5 to 5; null if they have not.',
+    description: 'What the user did rate, in stars; null if they have not.',
   })
   async actual(
     @Root() { user, movie }: PredictedRating,

@@ -4,6 +4,7 @@ import { DateTimeResolver as DateTime } from 'graphql-scalars';
 import { Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import type { MovieFilter as MovieFilterFields, MovieOrder, MovieRow } from '../../store/movies.js';
 import type { RatingOrder, RatingRow } from '../../store/ratings.js';
+import type { RatingScale as RatingScaleFields } from '../../store/scale.js';
 import type { UserOrder, UserRow } from '../../store/users.js';
 import { connectionType } from '../paging.js';
 import { Node } from './node.js';
@@ -67,7 +68,7 @@ export class User extends Node implements UserRow {
 
   @Field(() => Float, {
     nullable: true,
-    description: 'Mean of their ratings in stars, 0.5 to 5; null without ratings.',
+    description: 'Mean of their ratings, on the rating scale; null without ratings.',
   })
   meanRating!: number | null;
 
@@ -119,16 +120,30 @@ export class Movie extends Node implements MovieRow {
 
   @Field(() => Float, {
     nullable: true,
-    description: 'Mean of its ratings in stars, 0.5 to 5; null without ratings.',
+    description: 'Mean of its ratings, on the rating scale; null without ratings.',
   })
   meanRating!: number | null;
 
   idx!: number;
 }
 
+@ObjectType({ description: 'What ratings of the data set lie between; predicted ratings are clipped to it.' })
+export class RatingScale implements RatingScaleFields {
+  @Field(() => Float, { description: 'The lowest rating; 0.5 in MovieLens.' })
+  minimum!: number;
+
+  @Field(() => Float, { description: 'The highest rating; 5 in MovieLens.' })
+  maximum!: number;
+
+  @Field(() => Float, {
+    description: 'What ratings are rounded to where they are counted by star; 0.5 in MovieLens.',
+  })
+  step!: number;
+}
+
 @ObjectType({ description: 'One user’s rating of one movie.' })
 export class Rating implements RatingRow {
-  @Field(() => Float, { description: 'In stars, 0.5 to 5.' })
+  @Field(() => Float, { description: 'In stars, on the rating scale.' })
   rating!: number;
 
   @Field(() => DateTime, {

@@ -54,6 +54,9 @@ export class Evaluation extends ErrorFigures {
   baselines!: Baseline[];
 
   runId!: number;
+  scaleMinimum!: number;
+  scaleMaximum!: number;
+  scaleStep!: number;
   threshold!: number;
   truePositives!: number;
   falsePositives!: number;

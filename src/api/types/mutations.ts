@@ -209,7 +209,7 @@ export class RateMovieInput {
   @Field(() => Int, { description: 'The movieId of a movie of the catalogue.' })
   movieId!: number;
 
-  @Field(() => Float, { description: 'In stars, 0.5 to 5.' })
+  @Field(() => Float, { description: 'In stars, on the rating scale.' })
   rating!: number;
 }
 

@@ -32,11 +32,11 @@ export class PredictedRating {
   @Field(() => Movie, { description: 'What would be rated.' })
   movie!: Movie;
 
-  @Field(() => Float, { description: 'The expected rating in stars, clipped to 0.5 to 5.' })
+  @Field(() => Float, { description: 'The expected rating in stars, clipped to the rating scale.' })
   rating!: number;
 
   @Field(() => Float, {
-    description: 'The expected rating in stars before it is clipped; may lie outside 0.5 to 5.',
+    description: 'The expected rating in stars before it is clipped; may lie outside the rating scale.',
   })
   rawScore!: number;
 
@@ -56,7 +56,8 @@ export class Recommendation {
   movie!: Movie;
 
   @Field(() => Float, {
-    description: 'The expected rating in stars, clipped to 0.5 to 5. The ranking is by the unclipped value.',
+    description:
+      'The expected rating in stars, clipped to the rating scale. The ranking is by the unclipped value.',
   })
   predictedRating!: number;
 
