@@ -85,6 +85,7 @@ test('bench import gives the time over COPY and a key alone, the peak of memory,
   });
   expect(line.ratio).toBeCloseTo(line.seconds / line.baselineSeconds, 9);
   expect(line.mergeShare).toBeCloseTo(line.mergeSeconds / line.seconds, 9);
+  expect(line.spreadShare).toBeCloseTo(line.spreadSeconds / line.seconds, 9);
 });
 
 test('bench cursor gives rows a second, and how that compares with COPY and with row objects', async () => {

@@ -38,7 +38,8 @@ Every engine is first held against plain loops on a small model; one that gives 
   epoch  whole epochs of training, shuffling included, and what the order of an epoch costs alone
   score  predictions for pairs; every movie for one user and for blocks of 16; the ten best for one user
 For these three the ratings are made in memory, and no database is used.
-  import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings
+  import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,
+          by few users and by all
   cursor  all ratings into typed arrays, over binary COPY and over a cursor with row objects
 These two make a database of their own on the server and drop it; --engine, --preset, --threads and --seconds mean nothing to
 them. How to read the figures: docs/benchmarks.md.`;

@@ -18,6 +18,7 @@ import {
   symlink,
   writeFile,
 } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '../errors.js';
 import {
@@ -41,7 +42,8 @@ export const DATABASE = 'marquee';
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  shared_buffers: '256MB',
+  shared_buffers: `${sharedBuffersMiB()}MB`,
+  wal_buffers: '64MB',
   max_wal_size: '4GB',
   wal_level: 'minimal',
   max_wal_senders: '0',
@@ -50,6 +52,11 @@ const SETTINGS = {
   timezone: 'UTC',
   log_timezone: 'UTC',
 };
+
+/** An eighth of the memory, within bounds: a merge then finds most pages of the indexes there. Taken as it is used. */
+function sharedBuffersMiB(): number {
+  return Math.round(Math.min(1024, Math.max(128, totalmem() / 2 ** 20 / 8)));
+}
 
 export interface Cluster {
   /** Without symlinks: the account may be unable to pass through homeDir. */

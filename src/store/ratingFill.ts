@@ -98,6 +98,7 @@ export async function buildRatings(
   staged: number,
   sums: RatingSums,
 ): Promise<RatingCounts> {
+  await client.query('analyze staging_ratings');
   const duplicates = await addKey(client);
   await client.query(ADD_INDEX);
   for (const [of, totals] of [

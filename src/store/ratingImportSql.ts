@@ -37,7 +37,7 @@ export const STAGE_USERS = `
   select * from unnest($1::int[], $2::text[], $3::int[], $4::text[], $5::text[], $6::int[])`;
 
 // Temporary tables are never analysed on their own, and the merge is planned on their sizes.
-export const ANALYZE_STAGING = 'analyze staging_ratings, staging_movies, staging_links, staging_users';
+export const ANALYZE_STAGING = 'analyze staging_movies, staging_links, staging_users';
 
 // Writers of single ratings wait for the merge, so that statistics and idx stay exact; readers do not.
 export const LOCK_RATINGS = 'lock table ratings in share row exclusive mode';

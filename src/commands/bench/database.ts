@@ -23,8 +23,9 @@ import { toTiming } from './timing.js';
 const PROCESS = fileURLToPath(new URL('./databaseProcess.js', import.meta.url));
 const SEED = 1;
 const MERGED_SHARE = 0.01;
-const [MOVIES, STARS] = [1001, 1002];
-const NEWER = 'newer.csv';
+const [MOVIES, STARS, USERS] = [1001, 1002, 1003];
+/** One per cent of new ratings: by users who are new or come back; by any user. */
+const [NEWER, SPREAD] = ['newer.csv', 'spread.csv'];
 const ARRAY_BYTES = 12;
 const MIB = 2 ** 20;
 
@@ -42,6 +43,7 @@ interface ImportRound {
   baseline: number;
   filled: DatabaseAnswer;
   merged: DatabaseAnswer;
+  spread: DatabaseAnswer;
 }
 
 async function benchImport(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
@@ -49,7 +51,8 @@ async function benchImport(url: string, settings: DatabaseBenchSettings): Promis
   const rounds: ImportRound[] = [];
   await withFolder(async (folder) => {
     await writeSyntheticSet(folder, set);
-    await writeNewerRatings(join(folder, NEWER), set);
+    await writeRatings(join(folder, NEWER), set, newerUser(set));
+    await writeRatings(join(folder, SPREAD), set, anyUser(set));
     while (rounds.length < settings.repeats) {
       rounds.push(await withBenchDatabase(url, (store) => runRound(store, folder, set.ratings)));
     }
@@ -57,6 +60,7 @@ async function benchImport(url: string, settings: DatabaseBenchSettings): Promis
   const seconds = rounds.map(({ filled }) => filled.seconds[0]);
   const baseline = rounds.map((round) => round.baseline);
   const merge = rounds.map(({ merged }) => merged.seconds[0]);
+  const spread = rounds.map(({ spread }) => spread.seconds[0]);
   return {
     ...aboutServer(rounds[0].version, settings, set),
     ...{ rows: set.ratings, seconds: median(seconds), baselineSeconds: median(baseline) },
@@ -64,7 +68,10 @@ async function benchImport(url: string, settings: DatabaseBenchSettings): Promis
     peakRssMiB: Math.max(...rounds.map(({ filled }) => filled.peakRssMiB)),
     ...{ mergedRows: rounds[0].merged.sum, mergeSeconds: median(merge) },
     mergeShare: median(rounds.map((_, i) => merge[i] / seconds[i])),
+    ...{ spreadRows: rounds[0].spread.sum, spreadSeconds: median(spread) },
+    spreadShare: median(rounds.map((_, i) => spread[i] / seconds[i])),
     ...{ rawSeconds: seconds, rawBaselineSeconds: baseline, rawMergeSeconds: merge },
+    rawSpreadSeconds: spread,
   };
 }
 
@@ -73,7 +80,8 @@ async function runRound(store: Store, folder: string, ratings: number): Promise<
   const filled = await askProcess({ url: store.url, import: folder });
   check(filled.sum, ratings);
   const merged = await askProcess({ url: store.url, import: join(folder, NEWER) });
-  return { version: await serverVersion(store), baseline, filled, merged };
+  const spread = await askProcess({ url: store.url, import: join(folder, SPREAD) });
+  return { version: await serverVersion(store), baseline, filled, merged, spread };
 }
 
 async function benchCursor(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
@@ -102,21 +110,34 @@ async function benchCursor(url: string, settings: DatabaseBenchSettings): Promis
   });
 }
 
-/** So many new ratings: half by users who are new, half by the first users, who rate again. */
-async function writeNewerRatings(file: string, { users, movies, ratings }: SyntheticOptions): Promise<void> {
+/** One per cent of new ratings, the i-th by `userOf(i)`. */
+async function writeRatings(
+  file: string,
+  { movies, ratings }: SyntheticOptions,
+  userOf: (i: number) => number,
+): Promise<void> {
   const count = Math.ceil(ratings * MERGED_SHARE);
   const [movieStream, starStream] = [randomStream(SEED, MOVIES), randomStream(SEED, STARS)];
-  const perUser = Math.ceil(ratings / users);
   function* lines(): Generator<string> {
     yield 'userId,movieId,rating,timestamp\n';
     for (let i = 0; i < count; i++) {
-      const user = 1 + Math.floor(i / 2 / perUser) + (i % 2) * users;
       const movie = 1 + Math.floor(randomUnit(movieStream, i) * movies);
       const stars = (1 + Math.floor(randomUnit(starStream, i) * 10)) / 2;
-      yield `${user},${movie},${stars},2000000000\n`;
+      yield `${userOf(i)},${movie},${stars},2000000000\n`;
     }
   }
   await pipeline(Readable.from(lines()), createWriteStream(file));
+}
+
+/** Half by users who are new, half by the first users, who rate again. */
+function newerUser({ users, ratings }: SyntheticOptions) {
+  const perUser = Math.ceil(ratings / users);
+  return (i: number) => 1 + Math.floor(i / 2 / perUser) + (i % 2) * users;
+}
+
+function anyUser({ users }: SyntheticOptions) {
+  const stream = randomStream(SEED, USERS);
+  return (i: number) => 1 + Math.floor(randomUnit(stream, i) * users);
 }
 
 async function askProcess(request: DatabaseRequest): Promise<DatabaseAnswer> {

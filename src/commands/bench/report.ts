@@ -52,6 +52,8 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'peak MiB', of: 'peakRssMiB' },
     { head: 'merge of 1 %, s', of: 'mergeSeconds' },
     { head: 'of import', of: 'mergeShare', show: PERCENT },
+    { head: 'over all users, s', of: 'spreadSeconds' },
+    { head: 'of import', of: 'spreadShare', show: PERCENT },
   ],
   cursor: [
     { head: 'rows', of: 'rows' },
