@@ -120,6 +120,26 @@ export const ERROR_CODES = {
     when: 'A prediction was asked for before any model was promoted.',
     hint: 'Train one: `marquee train`, or the mutation startTrainingRun.',
   },
+  SCORING_NOT_FOUND: {
+    when: 'No batch scoring has this id.',
+    hint: 'List them with the query scoringRuns.',
+  },
+  SCORING_INVALID: {
+    when: 'A batch scoring was asked for with lists of an impossible length.',
+    hint: 'Lists hold 1 to 1,000 movies.',
+  },
+  SCORING_BUSY: {
+    when: 'Another batch scoring of the same model, with lists of another length, has not ended.',
+    hint: 'Wait for it to end, or cancel it with the mutation cancelBatchScoring.',
+  },
+  SCORING_ENDED: {
+    when: 'A batch scoring was to be cancelled that has ended already.',
+    hint: 'Its lists stay as they are; score again to replace them.',
+  },
+  SCORING_LOST: {
+    when: 'A shard of a batch scoring was taken over by another worker, or no worker survived it.',
+    hint: 'Start the scoring again; the log of the workers may tell why they ended.',
+  },
   MOVIE_NOT_FOUND: { when: 'No movie has this movieId.', hint: 'List them with the query movies.' },
   RATING_NOT_FOUND: {
     when: 'The user has not rated this movie.',

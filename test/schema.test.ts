@@ -42,9 +42,11 @@ test('every type, field, argument and enum value says what it is', () => {
 test('every mutation takes one input and answers with userErrors', () => {
   const mutations = Object.values(schema.getMutationType()!.getFields());
   expect(mutations.map((mutation) => mutation.name).sort()).toEqual([
+    'cancelBatchScoring',
     'promoteModel',
     'rateMovie',
     'removeRating',
+    'startBatchScoring',
     'startTrainingRun',
   ]);
   for (const { args, type } of mutations) {

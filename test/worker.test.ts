@@ -85,7 +85,7 @@ test('a run whose job got lost is queued again when it is asked for with the sam
 });
 
 test('a run that is sent many times waits in the queue once', async () => {
-  for (let i = 0; i < 5; i++) await api.queue.sendTraining(424242);
+  for (let i = 0; i < 5; i++) await api.queue.sendJob({ name: 'train', runId: 424242 });
   const { rows } = await store.pool.query(
     `select count(*)::int as jobs from pgboss.job where data ->> 'runId' = '424242'`,
   );

@@ -2,19 +2,18 @@
 // active model, so that one answer never mixes two models.
 
 import type { EngineSettings } from '../engines/engine.js';
-import { AppError } from '../errors.js';
 import type { Logger } from '../log.js';
 import type { Recommender } from '../scoring/recommender.js';
-import { findActiveModel } from '../store/models.js';
+import { findActiveModel, noActiveModel } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
-import type { TrainingQueue } from '../store/queue.js';
+import type { JobQueue } from '../store/queue.js';
 import type { Store } from '../store/store.js';
 import { createLoaders, type Loaders } from './loaders.js';
 
 export interface Services {
   store: Store;
   recommender: Recommender;
-  queue: TrainingQueue;
+  queue: JobQueue;
   log: Logger;
   engineSettings: EngineSettings;
   /** Recorded with the runs that are started here. */
@@ -44,7 +43,7 @@ export function createContext(services: Services): Context {
     findActiveModel: findActive,
     async getActiveModel() {
       const model = await findActive();
-      if (!model) throw new AppError('NO_ACTIVE_MODEL', 'no model has been promoted yet');
+      if (!model) throw noActiveModel();
       return model;
     },
     forget() {

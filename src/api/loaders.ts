@@ -13,9 +13,11 @@ import {
   findStarConfusions,
 } from '../store/evaluations.js';
 import { rejectPages } from '../store/importRecord.js';
+import { findModels } from '../store/models.js';
 import { findMovies, moviesByIndex } from '../store/movies.js';
 import { findRatings, type RatingOrder, ratingPagesOfMovies, ratingPagesOfUsers } from '../store/ratings.js';
 import { findRuns } from '../store/runs.js';
+import { scoringProgress } from '../store/scoringRuns.js';
 import type { Store } from '../store/store.js';
 import { findUsers } from '../store/users.js';
 
@@ -63,6 +65,8 @@ export function createLoaders(store: Store, recommender: Recommender) {
       { cacheKeyFn: ({ runId, threshold }) => `${runId} ${threshold}` },
     ),
     starConfusion: new DataLoader((runIds: readonly number[]) => findStarConfusions(store, runIds)),
+    model: new DataLoader((ids: readonly number[]) => findModels(store, ids)),
+    scoringProgress: new DataLoader((ids: readonly number[]) => scoringProgress(store, ids)),
     modelOfRun: new DataLoader((runIds: readonly number[]) => findModelsOfRuns(store, runIds)),
     prediction: new DataLoader<PairKey, ScoredPair, object>((keys) =>
       inGroups(

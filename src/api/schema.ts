@@ -9,6 +9,7 @@ import { MovieResolver, RatingResolver } from './resolvers/movies.js';
 import { MutationResolver } from './resolvers/mutations.js';
 import { NodeResolver } from './resolvers/nodes.js';
 import { PredictedRatingResolver } from './resolvers/predictions.js';
+import { ScoringRunResolver } from './resolvers/scoring.js';
 import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
 import { UserResolver } from './resolvers/users.js';
 
@@ -25,6 +26,7 @@ export function createSchema(): Promise<GraphQLSchema> {
       ModelResolver,
       EngineResolver,
       ImportResolver,
+      ScoringRunResolver,
       NodeResolver,
       MutationResolver,
     ],

@@ -41,13 +41,16 @@ For these three the ratings are made in memory, and no database is used.
   import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,
           by few users and by all
   cursor  all ratings into typed arrays, over binary COPY and over a cursor with row objects
-These two make a database of their own on the server and drop it; --engine, --preset, --threads and --seconds mean nothing to
-them. How to read the figures: docs/benchmarks.md.`;
+  lists   the best hundred movies of every user into the table predictions; then a part of it by one worker and by two
+These make a database of their own on the server and drop it; --engine and --seconds mean nothing to them, --preset and
+--threads only to lists. How to read the figures: docs/benchmarks.md.`;
 
 export function addBench(program: Command, io: Io): void {
   program
     .command('bench')
-    .description('measure the engines (a training step, an epoch, scoring) or the database (import, cursor)')
+    .description(
+      'measure the engines (a training step, an epoch, scoring) or the database (import, cursor, lists)',
+    )
     .addArgument(new Argument('<name>', 'what to measure').choices(BENCH_NAMES))
     .option('--engine <name>', 'as in `marquee engines`, or auto; without it native, wasm and tfjs:wasm')
     .option('--shape <name>', 'sizes of ml-100k, ml-1m or ml-20m', parseShape, 'ml-20m')

@@ -9,6 +9,7 @@ import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
 import { createOutput, type Output } from './output.js';
 import { addQuickstart } from './quickstart.js';
+import { addScore } from './score.js';
 import { addServe } from './serve.js';
 import { addSynth } from './synth.js';
 import { addTrain } from './train.js';
@@ -34,6 +35,7 @@ export function createProgram(config: Config, version: string): Command {
     addMigrate,
     addImport,
     addTrain,
+    addScore,
     addWork,
     addServe,
     addSynth,

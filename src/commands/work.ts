@@ -1,4 +1,4 @@
-// marquee work: a worker for training runs, on this machine's engines.
+// marquee work: a worker for training runs and batch scorings, on this machine's engines.
 
 import type { Command } from 'commander';
 import { startWorker } from '../jobs/worker.js';
@@ -10,7 +10,7 @@ import { untilAborted, withStore } from './session.js';
 export function addWork(program: Command, io: Io): void {
   program
     .command('work')
-    .description('take training runs from the queue until Ctrl-C')
+    .description('take training runs and batch scorings from the queue until Ctrl-C')
     .option('--json', 'one line of JSON per event')
     .action(async (options: { json?: boolean }) => {
       const output = io.output(options);
@@ -19,7 +19,7 @@ export function addWork(program: Command, io: Io): void {
         const queue = await openQueue(store, log);
         try {
           const worker = await startWorker(store, queue, log, io.config);
-          output.event({ event: 'working' }, 'waiting for training runs (Ctrl-C stops)');
+          output.event({ event: 'working' }, 'waiting for work (Ctrl-C stops)');
           await untilAborted(signal);
           await worker.close();
         } finally {

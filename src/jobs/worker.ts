@@ -2,7 +2,7 @@
 
 import type { EngineSettings } from '../engines/engine.js';
 import type { Logger } from '../log.js';
-import type { TrainingQueue } from '../store/queue.js';
+import type { JobQueue } from '../store/queue.js';
 import type { Store } from '../store/store.js';
 import { HANDLERS } from './handlers.js';
 
@@ -12,13 +12,13 @@ export interface JobWorker {
 
 export async function startWorker(
   store: Store,
-  queue: TrainingQueue,
+  queue: JobQueue,
   log: Logger,
   { threads }: EngineSettings,
 ): Promise<JobWorker> {
   const stop = new AbortController();
   const subscription = await queue.startWorker((job) =>
-    HANDLERS.train(job, { store, log, signal: stop.signal, threads }),
+    HANDLERS[job.name](job, { store, queue, log, signal: stop.signal, threads }),
   );
   return {
     async close() {

@@ -65,6 +65,14 @@ export async function settle({ pool }: Store): Promise<void> {
   await pool.query('checkpoint');
 }
 
+/** Leaves of a batch scoring that nobody has begun only the shards of the first rows of the user embedding. */
+export async function limitScoring({ pool }: Store, scoringRunId: number, users: number): Promise<void> {
+  await pool.query('delete from scoring_shards where scoring_run_id = $1 and first_index >= $2', [
+    scoringRunId,
+    users,
+  ]);
+}
+
 export async function serverVersion({ pool }: Store): Promise<string> {
   return (await pool.query('show server_version')).rows[0].server_version;
 }

@@ -8,26 +8,32 @@ import { COPY_HEADER, COPY_TRAILER } from './ratingRows.js';
 
 const ROWS_PER_CHUNK = 20_000;
 
-/** target: "table (column, …)". Columns have equal lengths. */
+/** Of equal lengths. */
+export type Columns = readonly (Int32Array | Float32Array)[];
+
+/** target: "table (column, …)". Gives how many rows there were. */
 export async function copyColumns(
   client: pg.PoolClient,
   target: string,
-  columns: readonly (Int32Array | Float32Array)[],
-): Promise<void> {
+  parts: AsyncIterable<Columns> | Iterable<Columns>,
+): Promise<number> {
   const sink = client.query(copyFrom(`copy ${target} from stdin (format binary)`));
-  await pipeline(Readable.from(encode(columns)), sink);
+  await pipeline(Readable.from(encode(parts)), sink);
+  return sink.rowCount;
 }
 
-function* encode(columns: readonly (Int32Array | Float32Array)[]): Generator<Buffer> {
+async function* encode(parts: AsyncIterable<Columns> | Iterable<Columns>): AsyncGenerator<Buffer> {
   yield COPY_HEADER;
-  const count = columns[0].length;
-  for (let first = 0; first < count; first += ROWS_PER_CHUNK) {
-    yield encodeRows(columns, first, Math.min(count, first + ROWS_PER_CHUNK));
+  for await (const columns of parts) {
+    const count = columns[0].length;
+    for (let first = 0; first < count; first += ROWS_PER_CHUNK) {
+      yield encodeRows(columns, first, Math.min(count, first + ROWS_PER_CHUNK));
+    }
   }
   yield COPY_TRAILER;
 }
 
-function encodeRows(columns: readonly (Int32Array | Float32Array)[], first: number, end: number): Buffer {
+function encodeRows(columns: Columns, first: number, end: number): Buffer {
   const out = Buffer.allocUnsafe((end - first) * (2 + columns.length * 8));
   let at = 0;
   for (let row = first; row < end; row++) {

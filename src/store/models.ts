@@ -125,6 +125,13 @@ export async function findModel(store: Store, id: number): Promise<Model | null>
   return store.prisma.model.findUnique({ where: { id } });
 }
 
+/** One entry for each id, null where there is no such model. */
+export async function findModels(store: Store, ids: readonly number[]): Promise<(Model | null)[]> {
+  const rows = await store.prisma.model.findMany({ where: { id: { in: [...ids] } } });
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  return ids.map((id) => byId.get(id) ?? null);
+}
+
 /** @throws AppError MODEL_NOT_FOUND */
 export async function getModel(store: Store, id: number): Promise<Model> {
   const model = await findModel(store, id);
@@ -132,8 +139,26 @@ export async function getModel(store: Store, id: number): Promise<Model> {
   return model;
 }
 
+/** @throws AppError MODEL_NOT_FOUND */
+export async function getModelOfVersion(store: Store, version: number): Promise<Model> {
+  const model = await store.prisma.model.findUnique({ where: { version } });
+  if (!model) throw new AppError('MODEL_NOT_FOUND', `no model of version ${version}`);
+  return model;
+}
+
 export async function findActiveModel(store: Store): Promise<Model | null> {
   return store.prisma.model.findUnique({ where: { active: true } });
+}
+
+/** @throws AppError NO_ACTIVE_MODEL */
+export async function getActiveModel(store: Store): Promise<Model> {
+  const model = await findActiveModel(store);
+  if (!model) throw noActiveModel();
+  return model;
+}
+
+export function noActiveModel(): AppError {
+  return new AppError('NO_ACTIVE_MODEL', 'no model has been promoted yet');
 }
 
 /** Newest first; `before` is a model's id or null. */

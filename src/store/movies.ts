@@ -60,6 +60,16 @@ export async function moviesByIndex(store: Store, indices: readonly number[]): P
   return indices.map((index) => byIndex.get(index)!);
 }
 
+/** movieId of each row of the embedding. */
+export async function movieIdsByIndex(store: Store): Promise<Int32Array> {
+  const { rows } = await store.pool.query<{ idx: number; movieId: number }>(
+    'select idx, movie_id as "movieId" from movies',
+  );
+  const ids = new Int32Array(rows.reduce((most, { idx }) => Math.max(most, idx + 1), 0));
+  for (const { idx, movieId } of rows) ids[idx] = movieId;
+  return ids;
+}
+
 export async function pageOfMovies(
   store: Store,
   filter: MovieFilter,

@@ -1,48 +1,53 @@
 // The job queue: pg-boss on the same database, in its own schema. A job only names its run: the run's row is the truth,
-// and claiming it is a compare-and-set (store/runs.ts), so a job that is delivered twice does no harm.
+// and claiming it, or a shard of it, is a compare-and-set (store/runs.ts, store/scoringShards.ts), so a job that is delivered
+// twice does no harm.
 
 import { PgBoss } from 'pg-boss';
 import type { Logger } from '../log.js';
+import { dropLeftovers } from './predictions.js';
 import { failLostRuns, listQueuedRuns } from './runs.js';
+import { listWaitingScorings } from './scoringShards.js';
 import type { Store } from './store.js';
 
-const TRAIN_QUEUE = 'train';
+const QUEUE = 'work';
 const POLL_SECONDS = 0.5;
 /** pg-boss's maximum; whether a run is alive is told by its heartbeat, not by this. */
 const EXPIRE_SECONDS = 24 * 3600 - 1;
 const RUN_CHECK_MS = 10_000;
 
-export interface TrainingJob {
+/** train: a training run, by one worker. score: a batch scoring, by as many as there are. */
+export interface Job {
+  name: 'train' | 'score';
   runId: number;
 }
 
-export interface TrainingQueue {
-  sendTraining(runId: number): Promise<void>;
-  /** Takes one job at a time until `stop`; `train` must not throw for a run that fails. */
-  startWorker(train: (job: TrainingJob) => Promise<void>): Promise<{ stop(): Promise<void> }>;
+export interface JobQueue {
+  sendJob(job: Job): Promise<void>;
+  /** Takes one job at a time until `stop`; `work` must not throw for a run that fails. */
+  startWorker(work: (job: Job) => Promise<void>): Promise<{ stop(): Promise<void> }>;
   /** Waits for the job that is being worked on. */
   close(): Promise<void>;
 }
 
-export async function openQueue(store: Store, log: Logger): Promise<TrainingQueue> {
+export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   const boss = new PgBoss({ connectionString: store.url, max: 4, application_name: 'marquee-queue' });
   boss.on('error', logNowAndThen(log));
   await boss.start();
   // "short": at most one waiting job for each key, so that sending a run again is harmless.
-  await boss.createQueue(TRAIN_QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
-  const sendTraining = async (runId: number) => {
-    await boss.send(TRAIN_QUEUE, { runId } satisfies TrainingJob, { singletonKey: String(runId) });
+  await boss.createQueue(QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
+  const sendJob = async (job: Job) => {
+    await boss.send(QUEUE, job, { singletonKey: `${job.name} ${job.runId}` });
   };
   return {
-    sendTraining,
-    async startWorker(train) {
-      const watch = watchRuns(store, log, sendTraining);
+    sendJob,
+    async startWorker(work) {
+      const watch = watchRuns(store, log, sendJob);
       const options = { pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
-      const id = await boss.work<TrainingJob>(TRAIN_QUEUE, options, ([job]) => train(job.data));
+      const id = await boss.work<Job>(QUEUE, options, ([job]) => work(job.data));
       return {
         async stop() {
           clearInterval(watch);
-          await boss.offWork(TRAIN_QUEUE, { id, wait: true });
+          await boss.offWork(QUEUE, { id, wait: true });
         },
       };
     },
@@ -52,13 +57,15 @@ export async function openQueue(store: Store, log: Logger): Promise<TrainingQueu
   };
 }
 
-/** Marks the runs of dead processes, and sends again what is QUEUED: the sender may have died before it could. */
-function watchRuns(store: Store, log: Logger, sendTraining: TrainingQueue['sendTraining']): NodeJS.Timeout {
+/** Marks the runs of dead processes, and sends again what waits: the sender may have died before it could. */
+function watchRuns(store: Store, log: Logger, sendJob: JobQueue['sendJob']): NodeJS.Timeout {
   const check = async () => {
     try {
       const lost = await failLostRuns(store);
       if (lost.length > 0) log.warn({ runIds: lost }, 'runs without heartbeat were marked FAILED');
-      for (const runId of await listQueuedRuns(store)) await sendTraining(runId);
+      for (const runId of await listQueuedRuns(store)) await sendJob({ name: 'train', runId });
+      for (const runId of await listWaitingScorings(store)) await sendJob({ name: 'score', runId });
+      await dropLeftovers(store);
     } catch (error) {
       log.warn({ err: error }, 'could not look after the runs');
     }

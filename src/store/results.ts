@@ -100,10 +100,6 @@ async function insertEvaluation(client: Client, runId: number, evaluation: Evalu
 async function insertTestPredictions(client: Client, runId: number, test: TestPredictions): Promise<void> {
   const runIds = new Int32Array(test.actual.length).fill(runId);
   await copyColumns(client, 'test_predictions (run_id, user_id, movie_id, actual, predicted)', [
-    runIds,
-    test.userIds,
-    test.movieIds,
-    test.actual,
-    test.predicted,
+    [runIds, test.userIds, test.movieIds, test.actual, test.predicted],
   ]);
 }

@@ -63,3 +63,12 @@ export async function countUsers(store: Store): Promise<number> {
   const { rows } = await store.pool.query('select count(*)::int as count from users');
   return rows[0].count;
 }
+
+/** The users of the embedding rows from `first` to before `end`, in their order. */
+export async function usersByIndex(store: Store, first: number, end: number): Promise<UserRow[]> {
+  const { rows } = await store.pool.query<UserRow>(
+    `select ${COLUMNS} from users where idx >= $1 and idx < $2 order by idx`,
+    [first, end],
+  );
+  return rows;
+}

@@ -3,14 +3,14 @@
 import { startServer } from '#src/api/server.js';
 import { createLogger } from '#src/log.js';
 import { createRecommender } from '#src/scoring/recommender.js';
-import { openQueue, type TrainingQueue } from '#src/store/queue.js';
+import { type JobQueue, openQueue } from '#src/store/queue.js';
 import type { Store } from '#src/store/store.js';
 
 const SETTINGS = { threads: 2 };
 
 export interface TestApi {
   url: string;
-  queue: TrainingQueue;
+  queue: JobQueue;
   // biome-ignore lint/suspicious/noExplicitAny: answers are as free as the queries of the tests
   query(document: string, variables?: object): Promise<{ data: any; errors?: any[] }>;
   close(): Promise<void>;

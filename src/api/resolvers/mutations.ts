@@ -45,7 +45,7 @@ export class MutationResolver {
       const request = resolveRunRequest(input, codeVersion);
       checkEngine(request.engine, request.hyperparameters);
       const run = await createRun(store, request);
-      if (run.status === 'QUEUED') await queue.sendTraining(run.id);
+      if (run.status === 'QUEUED') await queue.sendJob({ name: 'train', runId: run.id });
       return { trainingRun: toTrainingRun(run) };
     });
   }

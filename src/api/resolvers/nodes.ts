@@ -5,10 +5,11 @@ import { AppError } from '../../errors.js';
 import { findImport } from '../../store/importRecord.js';
 import { findModel } from '../../store/models.js';
 import { findRun } from '../../store/runs.js';
+import { findScoringRun } from '../../store/scoringRuns.js';
 import type { Context } from '../context.js';
 import { type NodeType, parseNodeId } from '../ids.js';
 import { PAGE_MAX } from '../paging.js';
-import { toImport, toModel, toTrainingRun } from '../types/fromRows.js';
+import { toImport, toModel, toScoringRun, toTrainingRun } from '../types/fromRows.js';
 import { Node } from '../types/node.js';
 
 const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<object | null>> = {
@@ -17,6 +18,7 @@ const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<objec
   TrainingRun: async ({ store }, key) => toNullable(await findRun(store, key), toTrainingRun),
   Model: async ({ store }, key) => toNullable(await findModel(store, key), toModel),
   Import: async ({ store }, key) => toNullable(await findImport(store, key), toImport),
+  ScoringRun: async ({ store }, key) => toNullable(await findScoringRun(store, key), toScoringRun),
 };
 
 @Resolver()
@@ -27,7 +29,9 @@ export class NodeResolver {
       'null when there is no such object, such as the user of a predicted rating whom the store does not know.',
   })
   node(
-    @Arg('id', () => ID, { description: 'The id of a User, Movie, TrainingRun, Model or Import.' })
+    @Arg('id', () => ID, {
+      description: 'The id of a User, Movie, TrainingRun, Model, Import or ScoringRun.',
+    })
     id: string,
     @Ctx() context: Context,
   ): Promise<Node | null> {

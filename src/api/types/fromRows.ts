@@ -5,6 +5,7 @@ import type * as prisma from '../../store/prisma/client.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
 import type { Model } from './models.js';
+import type { ScoringRun } from './scoring.js';
 import type { TrainingRun } from './training.js';
 
 export function toModel(row: prisma.Model): Model {
@@ -29,4 +30,8 @@ export function toTrainingRun(row: prisma.TrainingRun): TrainingRun {
 
 export function toImport(row: prisma.Import): Import {
   return { ...row, id: toNodeId('Import', row.id), key: row.id };
+}
+
+export function toScoringRun(row: prisma.ScoringRun): ScoringRun {
+  return { ...row, id: toNodeId('ScoringRun', row.id), key: row.id };
 }

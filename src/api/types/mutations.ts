@@ -29,7 +29,7 @@ export class UserError {
 }
 
 @ObjectType()
-abstract class Payload {
+export abstract class Payload {
   @Field(() => [UserError], { description: 'Why it was refused; empty when it was done.' })
   userErrors!: UserError[];
 }

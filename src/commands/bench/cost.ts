@@ -23,6 +23,15 @@ export function flopsOfPrediction(shape: ModelShape): number {
 }
 
 /**
+ * One of a user's movies, where the halves of the first layer are there for user and movie: for each of its units an addition, a
+ * maximum, and a multiplication and an addition for the next layer. K 10, H 1024: 4·1024.
+ */
+export function flopsOfListed(shape: ModelShape): number {
+  const [firstWidth = 0] = shape.hiddenLayers;
+  return 2 * (products(shape) - 2 * shape.embeddingWidth * firstWidth) + 2 * firstWidth;
+}
+
+/**
  * Forward once, backward twice: towards the inputs and towards the weights. K 10, H 1024: 6·(20·1024 + 1024) = 129,024.
  * Left out, since small: biases, relu, and the update of the layers, which is once a step. For p_u·q_m it is exact.
  */

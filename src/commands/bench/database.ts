@@ -1,27 +1,21 @@
 // The benches that need PostgreSQL: import and cursor. On the server that the other commands use, in a database of their own,
 // with a synthetic set of the shape's size.
 
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { fileURLToPath } from 'node:url';
 import { randomStream, randomUnit } from '../../engines/random.js';
-import { AppError } from '../../errors.js';
 import { type SyntheticOptions, writeSyntheticSet } from '../../loading/synthetic.js';
 import { serverVersion, settle, timePlainLoad, withBenchDatabase } from '../../store/benchDatabase.js';
 import type { Store } from '../../store/store.js';
-import type { DatabaseAnswer, DatabaseRequest } from './databaseProcess.js';
+import type { DatabaseAnswer } from './databaseProcess.js';
+import { aboutServer, askProcess, check, median, SEED, synthetic, withFolder } from './databaseSteps.js';
+import { benchLists } from './lists.js';
 import type { BenchFigures } from './report.js';
-import { SHAPES, type ShapeName } from './settings.js';
+import type { BenchSettings } from './settings.js';
 import { toTiming } from './timing.js';
 
-const PROCESS = fileURLToPath(new URL('./databaseProcess.js', import.meta.url));
-const SEED = 1;
 const MERGED_SHARE = 0.01;
 const [MOVIES, STARS, USERS] = [1001, 1002, 1003];
 /** One per cent of new ratings: by users who are new or come back; by any user. */
@@ -29,13 +23,8 @@ const [NEWER, SPREAD] = ['newer.csv', 'spread.csv'];
 const ARRAY_BYTES = 12;
 const MIB = 2 ** 20;
 
-export interface DatabaseBenchSettings {
-  shapeName: ShapeName;
-  repeats: number;
-}
-
 /** @throws AppError BENCH_WRONG_RESULT */
-export const DATABASE_BENCHES = { import: benchImport, cursor: benchCursor } as const;
+export const DATABASE_BENCHES = { import: benchImport, cursor: benchCursor, lists: benchLists } as const;
 export type DatabaseBenchName = keyof typeof DATABASE_BENCHES;
 
 interface ImportRound {
@@ -46,7 +35,7 @@ interface ImportRound {
   spread: DatabaseAnswer;
 }
 
-async function benchImport(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
+async function benchImport(url: string, settings: BenchSettings): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
   const rounds: ImportRound[] = [];
   await withFolder(async (folder) => {
@@ -84,7 +73,7 @@ async function runRound(store: Store, folder: string, ratings: number): Promise<
   return { version: await serverVersion(store), baseline, filled, merged, spread };
 }
 
-async function benchCursor(url: string, settings: DatabaseBenchSettings): Promise<BenchFigures> {
+async function benchCursor(url: string, settings: BenchSettings): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
   return withBenchDatabase(url, async (store) => {
     await withFolder(async (folder) => {
@@ -138,47 +127,4 @@ function newerUser({ users, ratings }: SyntheticOptions) {
 function anyUser({ users }: SyntheticOptions) {
   const stream = randomStream(SEED, USERS);
   return (i: number) => 1 + Math.floor(randomUnit(stream, i) * users);
-}
-
-async function askProcess(request: DatabaseRequest): Promise<DatabaseAnswer> {
-  const child = fork(PROCESS, { execArgv: [] });
-  const answered = once(child, 'message');
-  const ended = once(child, 'exit');
-  child.send(request);
-  const [answer] = await Promise.race([answered, ended]);
-  if (typeof answer !== 'object' || answer === null) {
-    throw new AppError('IMPORT_FAILED', `the process that imports or reads ended with ${answer}`);
-  }
-  await ended;
-  return answer as DatabaseAnswer;
-}
-
-async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(tmpdir(), 'marquee-bench-'));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
-/** At most every other pair is rated. */
-function synthetic(shapeName: ShapeName): SyntheticOptions {
-  const { users, movies, ratings } = SHAPES[shapeName];
-  return { users, movies, ratings: Math.min(ratings, Math.floor((users * movies) / 2)), seed: SEED };
-}
-
-function aboutServer(version: string, settings: DatabaseBenchSettings, set: SyntheticOptions) {
-  const server = { engine: 'postgres', device: `PostgreSQL ${version}`, threads: 1 };
-  const { users, movies, ratings } = set;
-  return { ...server, shape: settings.shapeName, users, movies, ratings, repeats: settings.repeats };
-}
-
-function median(values: number[]): number {
-  return toTiming(values, 1).median;
-}
-
-function check(found: number, expected: number): void {
-  if (found === expected) return;
-  throw new AppError('BENCH_WRONG_RESULT', `PostgreSQL gave ${found} where ${expected} was expected`);
 }

@@ -1,7 +1,8 @@
-// One import, or one way to read ratings, in a process of its own, so that its memory is not mixed with the bench's or with
+// One import, one way to read ratings, or one worker of a batch scoring, in a process of its own, so that its memory is not mixed with the bench's or with
 // another's. Asked and answered by one message each.
 
 import { importRatings } from '../../loading/import.js';
+import { helpScoring } from '../../scoring/batchScoring.js';
 import { type RatingArrays, READERS, type ReaderName } from '../../store/benchDatabase.js';
 import { openStore, type Store } from '../../store/store.js';
 import { secondsOf } from './timing.js';
@@ -9,23 +10,36 @@ import { secondsOf } from './timing.js';
 export type DatabaseRequest = { url: string } & (
   | { import: string }
   | { read: ReaderName; rows: number; repeats: number }
+  | { score: number; threads: number }
 );
 
 export interface DatabaseAnswer {
   /** Of the import, or of each repeat of the reading after one that warms up. */
   seconds: number[];
-  /** Rows written, or the sum over the rows read. */
+  /** Rows written, the sum over the rows read, or shards. */
   sum: number;
   peakRssMiB: number;
 }
 
 process.once('message', async (request: DatabaseRequest) => {
   const store = await openStore(request.url);
-  const done = 'import' in request ? await runImport(store, request.import) : await runReader(store, request);
+  const done = await work(store, request);
   await store.close();
   process.send!({ ...done, peakRssMiB: process.resourceUsage().maxRSS / 1024 } satisfies DatabaseAnswer);
   process.disconnect();
 });
+
+function work(store: Store, request: DatabaseRequest): Promise<Omit<DatabaseAnswer, 'peakRssMiB'>> {
+  if ('import' in request) return runImport(store, request.import);
+  return 'score' in request ? runScoring(store, request) : runReader(store, request);
+}
+
+async function runScoring(store: Store, { score, threads }: { score: number; threads: number }) {
+  const { signal } = new AbortController();
+  let shards = 0;
+  const help = () => helpScoring(store, score, { threads, signal, onShard: () => shards++ });
+  return { seconds: [await secondsOf(help)], sum: shards };
+}
 
 async function runImport(store: Store, path: string) {
   const { counts, seconds } = await importRatings(store, path, { maxRejects: 0 });

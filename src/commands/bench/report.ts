@@ -64,6 +64,15 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'peak MiB', of: 'peakRssMiB' },
     { head: 'arrays MiB', of: 'arraysMiB' },
   ],
+  lists: [
+    { head: 'users', of: 'users' },
+    { head: 'seconds', of: 'seconds' },
+    { head: 'pairs/s', of: 'pairsPerSecond' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'rows/s', of: 'rowsWrittenPerSecond' },
+    { head: 'two workers', of: 'twoWorkersRatio', show: TIMES },
+    { head: 'peak MiB', of: 'peakRssMiB' },
+  ],
 };
 
 const ENGINE_WIDTH = 14;

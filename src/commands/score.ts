@@ -1,0 +1,129 @@
+// marquee score: the recommendations of every user, stored for SQL. This process works at it; others may help.
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Command, InvalidArgumentError } from 'commander';
+import type { EngineSettings } from '../engines/engine.js';
+import { AppError, type ErrorCode } from '../errors.js';
+import { helpScoring } from '../scoring/batchScoring.js';
+import { getActiveModel, getModelOfVersion } from '../store/models.js';
+import type { Model, ScoringRun } from '../store/prisma/client.js';
+import {
+  createScoringRun,
+  DEFAULT_TOP,
+  getScoringRun,
+  MAX_TOP,
+  type ScoringProgress,
+  scoringProgress,
+} from '../store/scoringRuns.js';
+import type { Store } from '../store/store.js';
+import { toAppError } from '../training/runInThread.js';
+import { wholeNumber } from './numbers.js';
+import type { Output } from './output.js';
+import type { Io } from './program.js';
+import { formatCount } from './report.js';
+import { withStore } from './session.js';
+
+const LOOK_MS = 500;
+const ACTIVE = 'active';
+
+const HELP = `
+The lists go to the table predictions (docs/sql.md): for each user the movies of their recommendations, those they have rated left
+out. They appear all at once, instead of earlier lists of the same model. Workers (marquee work, marquee serve) on the same database
+help. Ctrl-C stops this process only: what is written is kept, workers go on, and the same command takes it up again.`;
+
+interface ScoreOptions {
+  model: number | typeof ACTIVE;
+  top: number;
+  json?: boolean;
+}
+
+export function addScore(program: Command, io: Io): void {
+  program
+    .command('score')
+    .description('store the recommendations of every user')
+    .option('--model <version>', 'of the model, or active', modelVersion, ACTIVE)
+    .option('--top <n>', `movies for each user, 1 to ${MAX_TOP}`, wholeNumber(1, MAX_TOP), DEFAULT_TOP)
+    .option('--json', 'one line of JSON per event')
+    .addHelpText('after', HELP)
+    .action(async ({ model, top, json }: ScoreOptions) => {
+      const output = io.output({ json });
+      await withStore(io.config, async ({ store, signal }) => {
+        const { id } = await modelOf(store, model);
+        const run = await createScoringRun(store, { modelId: id, top, idempotencyKey: null });
+        await followScoring(store, run, io.config, output, signal);
+      });
+    });
+}
+
+function modelVersion(text: string): ScoreOptions['model'] {
+  if (text === ACTIVE) return ACTIVE;
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`Expected a version or ${ACTIVE}.`);
+  return Number(text);
+}
+
+function modelOf(store: Store, model: ScoreOptions['model']): Promise<Model> {
+  return model === ACTIVE ? getActiveModel(store) : getModelOfVersion(store, model);
+}
+
+/** Works and tells until the scoring has ended, by whomever. @throws what ended it, when it did not succeed */
+async function followScoring(
+  store: Store,
+  run: ScoringRun,
+  { threads }: EngineSettings,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  const begun = run.startedAt === null ? 'scoring' : 'going on with scoring';
+  const text = `${begun} ${run.id}: the best ${run.top} for ${formatCount(run.users)} users, in ${formatCount(run.shards)} shards`;
+  output.event({ event: 'scoring', scoringRunId: run.id, modelId: run.modelId, top: run.top }, text);
+  const look = setInterval(() => {
+    tell(store, run.id, output).catch(() => {});
+  }, LOOK_MS);
+  try {
+    while (!(await hasEnded(store, run.id))) {
+      await helpScoring(store, run.id, { threads, signal });
+      // What other workers have in hand; when one of them has died there is something to take again.
+      await sleep(LOOK_MS, null, { signal }).catch(() => {});
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    throw new AppError(
+      'RUN_CANCELLED',
+      'stopped; the shards that are written are kept, and the same command goes on',
+    );
+  } finally {
+    clearInterval(look);
+  }
+  await tellEnd(store, run.id, output);
+}
+
+async function hasEnded(store: Store, id: number): Promise<boolean> {
+  return (await getScoringRun(store, id)).finishedAt !== null;
+}
+
+async function tell(store: Store, id: number, output: Output): Promise<void> {
+  const [progress] = await scoringProgress(store, [id]);
+  const { shards, shardsDone, rowsWritten, etaSeconds } = progress;
+  const left = etaSeconds === null ? '' : `, ${Math.ceil(etaSeconds)} s left`;
+  output.progress(
+    { event: 'progress', ...progress },
+    shards === 0 ? 1 : shardsDone / shards,
+    `${formatCount(rowsWritten)} rows${left}`,
+  );
+}
+
+async function tellEnd(store: Store, id: number, output: Output): Promise<void> {
+  const { status, errorCode, errorMessage } = await getScoringRun(store, id);
+  if (status !== 'SUCCEEDED') throw toAppError({ code: errorCode as ErrorCode, message: `${errorMessage}` });
+  const [progress] = await scoringProgress(store, [id]);
+  output.event({ event: 'scored', ...summaryOf(progress) }, describe(progress));
+}
+
+function summaryOf({ usersDone, rowsWritten, seconds }: ScoringProgress) {
+  return { users: usersDone, rowsWritten, seconds, rowsPerSecond: rowsWritten / seconds };
+}
+
+function describe(progress: ScoringProgress): string {
+  const { users, rowsWritten, seconds, rowsPerSecond } = summaryOf(progress);
+  return `${formatCount(rowsWritten)} rows for ${formatCount(users)} users in ${seconds.toFixed(1)} s, ${formatCount(Math.round(rowsPerSecond))} a second`;
+}
