@@ -96,6 +96,10 @@ export const ERROR_CODES = {
     hint: 'Its figures would mean nothing: leave the engine out with --engine, and report it.',
   },
   RUN_NOT_FOUND: { when: 'No training run has this id.', hint: 'List the runs with the query trainingRuns.' },
+  RUN_ENDED: {
+    when: 'A run is in a state that does not allow this: only waiting and training runs can be cancelled, only failed and cancelled ones resumed.',
+    hint: 'Look at its status; start a new run to train once more.',
+  },
   RUN_NO_RATINGS: {
     when: 'A run was started on a store without ratings on both sides of the split.',
     hint: 'Import ratings first: `marquee import <path>`.',
@@ -106,11 +110,11 @@ export const ERROR_CODES = {
   },
   RUN_CANCELLED: {
     when: 'A run was cancelled before it was complete.',
-    hint: 'Start it again when you are ready.',
+    hint: 'Resume it, or start it again, when you are ready.',
   },
   RUN_LOST: {
-    when: 'The process that trained a run stopped without a word.',
-    hint: 'Start the run again; the log of the worker may tell why it ended.',
+    when: 'The processes that trained a run stopped without a word, again and again.',
+    hint: 'The logs of the workers may tell why; then resume the run.',
   },
   MODEL_NOT_FOUND: {
     when: 'No model has this id or version.',

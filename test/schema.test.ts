@@ -43,9 +43,11 @@ test('every mutation takes one input and answers with userErrors', () => {
   const mutations = Object.values(schema.getMutationType()!.getFields());
   expect(mutations.map((mutation) => mutation.name).sort()).toEqual([
     'cancelBatchScoring',
+    'cancelTrainingRun',
     'promoteModel',
     'rateMovie',
     'removeRating',
+    'resumeTrainingRun',
     'startBatchScoring',
     'startTrainingRun',
   ]);

@@ -57,7 +57,7 @@ test('the API answers while a run trains in the same process, and stopping the w
   expect(during.trainingRuns.nodes[0].status).toBe('RUNNING');
   await worker.close();
   await queue.close();
-  expect(await statusOf(id)).toMatchObject({ status: 'QUEUED', threads: null, epochs: [], progress: null });
+  expect(await statusOf(id)).toMatchObject({ status: 'QUEUED', progress: null, error: null });
   await store.pool.query(`update training_runs set status = 'CANCELLED' where status = 'QUEUED'`);
 });
 

@@ -155,6 +155,8 @@ function describe(event: TrainingEvent, others: readonly OtherModel[]): string |
       return 'reading ratings';
     case 'started':
       return `engine ${event.engine} (${event.device}): ${formatCount(event.trainRatings)} training ratings, ${formatCount(event.testRatings)} test ratings`;
+    case 'resumed':
+      return `going on after epoch ${event.epoch}, from a checkpoint`;
     case 'progress':
       return `epoch ${event.epoch}/${event.epochs}, loss ${event.trainLoss?.toFixed(4)}, ${Math.ceil(event.etaSeconds ?? 0)} s left`;
     case 'epoch': {

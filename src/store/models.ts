@@ -6,9 +6,8 @@ import type pg from 'pg';
 import { AppError } from '../errors.js';
 import type { Model } from './prisma/client.js';
 import { inTransaction, type Store } from './store.js';
+import { insertArrays, type NamedArray, readArrays } from './tensors.js';
 
-/** Chunks of this size keep one row well below PostgreSQL's limit of 1 GiB and a message small. */
-const CHUNK_BYTES = 4 << 20;
 /** Advisory lock of version numbers and of the active mark. */
 const MODEL_LOCK = 7_267_802;
 
@@ -27,11 +26,7 @@ export interface ModelSizes {
   dotProduct?: boolean;
 }
 
-export interface StoredTensor {
-  name: string;
-  shape: readonly number[];
-  values: Float32Array;
-}
+export type StoredTensor = NamedArray<Float32Array>;
 
 export interface ModelContent {
   shape: ModelSizes;
@@ -63,62 +58,26 @@ export async function insertModel(
     { name: USER_COUNTS, shape: [shape.users], values: content.userRatingCounts },
     { name: MOVIE_COUNTS, shape: [shape.movies], values: content.movieRatingCounts },
   ];
-  for (const [position, tensor] of [...parameters, ...counts].entries()) {
-    await insertTensor(client, modelId, position, tensor);
-  }
+  await insertArrays(client, 'model_tensors', { model_id: modelId }, [...parameters, ...counts]);
   return modelId;
-}
-
-async function insertTensor(
-  client: pg.PoolClient,
-  modelId: number,
-  position: number,
-  { name, shape, values }: { name: string; shape: readonly number[]; values: Float32Array | Int32Array },
-): Promise<void> {
-  const dtype = values instanceof Int32Array ? 'i32' : 'f32';
-  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  for (let chunk = 0; chunk === 0 || chunk * CHUNK_BYTES < bytes.length; chunk++) {
-    await client.query(
-      `insert into model_tensors (model_id, name, chunk, position, shape, dtype, bytes)
-       values ($1, $2, $3, $4, $5, $6, $7)`,
-      [
-        modelId,
-        name,
-        chunk,
-        position,
-        shape,
-        dtype,
-        bytes.subarray(chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES),
-      ],
-    );
-  }
 }
 
 /** @throws AppError MODEL_NOT_FOUND */
 export async function loadModel(store: Store, modelId: number): Promise<ModelContent> {
   const model = await getModel(store, modelId);
-  const { rows } = await store.pool.query(
-    'select name, shape, dtype, bytes from model_tensors where model_id = $1 order by position, chunk',
-    [modelId],
-  );
-  const tensors = new Map<string, { shape: number[]; dtype: string; chunks: Buffer[] }>();
-  for (const { name, shape, dtype, bytes } of rows) {
-    const known = tensors.get(name) ?? { shape, dtype, chunks: [] as Buffer[] };
-    known.chunks.push(bytes);
-    tensors.set(name, known);
-  }
-  const parameters: StoredTensor[] = [];
-  const counts = new Map<string, Int32Array>();
-  for (const [name, { shape, dtype, chunks }] of tensors) {
-    // A fresh buffer: Buffer.concat may hand out an unaligned view of its pool.
-    const bytes = new Uint8Array(Buffer.concat(chunks)).buffer;
-    if (dtype === 'i32') counts.set(name, new Int32Array(bytes));
-    else parameters.push({ name, shape, values: new Float32Array(bytes) });
-  }
-  const [userRatingCounts, movieRatingCounts] = [counts.get(USER_COUNTS), counts.get(MOVIE_COUNTS)];
-  assert(userRatingCounts && movieRatingCounts, `model ${modelId} lacks its rating counts`);
+  const arrays = await readArrays(store.pool, 'model_tensors', { model_id: modelId });
+  const parameters = arrays.filter((array): array is StoredTensor => array.values instanceof Float32Array);
+  const countsOf = (name: string) => {
+    const values = arrays.find((array) => array.name === name)?.values;
+    assert(values instanceof Int32Array, `model ${modelId} has ${name}`);
+    return values;
+  };
   const shape = model.shape as unknown as ModelSizes;
-  return { shape, parameters, ratingMean: model.ratingMean, userRatingCounts, movieRatingCounts };
+  return {
+    ...{ shape, parameters, ratingMean: model.ratingMean },
+    userRatingCounts: countsOf(USER_COUNTS),
+    movieRatingCounts: countsOf(MOVIE_COUNTS),
+  };
 }
 
 export async function findModel(store: Store, id: number): Promise<Model | null> {

@@ -5,7 +5,7 @@
 import { PgBoss } from 'pg-boss';
 import type { Logger } from '../log.js';
 import { dropLeftovers } from './predictions.js';
-import { failLostRuns, listQueuedRuns } from './runs.js';
+import { listQueuedRuns, takeBackLostRuns } from './runs.js';
 import { listWaitingScorings } from './scoringShards.js';
 import type { Store } from './store.js';
 
@@ -13,7 +13,7 @@ const QUEUE = 'work';
 const POLL_SECONDS = 0.5;
 /** pg-boss's maximum; whether a run is alive is told by its heartbeat, not by this. */
 const EXPIRE_SECONDS = 24 * 3600 - 1;
-const RUN_CHECK_MS = 10_000;
+const RUN_CHECK_MS = 5_000;
 
 /** train: a training run, by one worker. score: a batch scoring, by as many as there are. */
 export interface Job {
@@ -22,7 +22,8 @@ export interface Job {
 }
 
 export interface JobQueue {
-  sendJob(job: Job): Promise<void>;
+  /** Higher priorities are taken first. */
+  sendJob(job: Job, priority?: number): Promise<void>;
   /** Takes one job at a time until `stop`; `work` must not throw for a run that fails. */
   startWorker(work: (job: Job) => Promise<void>): Promise<{ stop(): Promise<void> }>;
   /** Waits for the job that is being worked on. */
@@ -35,8 +36,8 @@ export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   await boss.start();
   // "short": at most one waiting job for each key, so that sending a run again is harmless.
   await boss.createQueue(QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
-  const sendJob = async (job: Job) => {
-    await boss.send(QUEUE, job, { singletonKey: `${job.name} ${job.runId}` });
+  const sendJob = async (job: Job, priority = 0) => {
+    await boss.send(QUEUE, job, { singletonKey: `${job.name} ${job.runId}`, priority });
   };
   return {
     sendJob,
@@ -57,13 +58,14 @@ export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   };
 }
 
-/** Marks the runs of dead processes, and sends again what waits: the sender may have died before it could. */
+/** Takes back the runs of dead processes, and sends again what waits: the sender may have died before it could. */
 function watchRuns(store: Store, log: Logger, sendJob: JobQueue['sendJob']): NodeJS.Timeout {
   const check = async () => {
     try {
-      const lost = await failLostRuns(store);
-      if (lost.length > 0) log.warn({ runIds: lost }, 'runs without heartbeat were marked FAILED');
-      for (const runId of await listQueuedRuns(store)) await sendJob({ name: 'train', runId });
+      for (const { id, status } of await takeBackLostRuns(store))
+        log.warn({ runId: id }, `a run without heartbeat is ${status} now`);
+      for (const { id, priority } of await listQueuedRuns(store))
+        await sendJob({ name: 'train', runId: id }, priority);
       for (const runId of await listWaitingScorings(store)) await sendJob({ name: 'score', runId });
       await dropLeftovers(store);
     } catch (error) {

@@ -5,6 +5,7 @@ import { AppError } from '../errors.js';
 import { copyColumns } from './columnCopy.js';
 import { columnsOf } from './importRecord.js';
 import { insertModel, type ModelContent, markActive } from './models.js';
+import type { RunClaim } from './runs.js';
 import { type RatingScale, scaleSteps } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
@@ -43,17 +44,30 @@ export interface RunResult {
   timings: Record<string, number>;
 }
 
-/** Gives the new model's id. @throws AppError RUN_LOST when the run is no longer RUNNING: nothing is written then */
-export async function saveResult(store: Store, runId: number, result: RunResult): Promise<number> {
+/**
+ * Gives the new model's id; saying it again, since the answer was lost with the connection, gives the same.
+ * @throws AppError RUN_LOST when the run is no longer the caller's: nothing is written then
+ */
+export async function saveResult(
+  store: Store,
+  { id: runId, attempt }: RunClaim,
+  result: RunResult,
+): Promise<number> {
   return inTransaction(store.pool, async (client) => {
+    const saved = await client.query<{ id: number }>(
+      'select models.id from models join training_runs run on run.id = run_id where run_id = $1 and attempt = $2',
+      [runId, attempt],
+    );
+    if (saved.rows.length > 0) return saved.rows[0].id;
     const { rowCount } = await client.query(
       `update training_runs
-       set status = 'SUCCEEDED', finished_at = clock_timestamp(), timings = $2
-       where id = $1 and status = 'RUNNING'`,
-      [runId, JSON.stringify(result.timings)],
+       set status = 'SUCCEEDED', finished_at = clock_timestamp(), timings = $3, checkpoint = null
+       where id = $1 and attempt = $2 and status = 'RUNNING'`,
+      [runId, attempt, JSON.stringify(result.timings)],
     );
     if (rowCount !== 1)
-      throw new AppError('RUN_LOST', `run ${runId} was ended by somebody else; its result is dropped`);
+      throw new AppError('RUN_LOST', `run ${runId} was ended or taken over; its result is dropped`);
+    await client.query('delete from checkpoints where run_id = $1', [runId]);
     await insertEvaluation(client, runId, result.evaluation);
     await insertTestPredictions(client, runId, result.testPredictions);
     const modelId = await insertModel(client, runId, result.model);

@@ -1,17 +1,27 @@
 // Training runs. Every change of status is a compare-and-set, so that two processes never both own a run:
 //
 //   QUEUED ──claimRun──▶ RUNNING ──saveResult (store/results.ts)──▶ SUCCEEDED
-//      ▲ └─────endRun──────┤──endRun──▶ FAILED | CANCELLED
-//      └────requeueRun─────┘──failLostRuns, without heartbeat──▶ FAILED
+//     ▲ ▲ └──────────────┬─│──────cancelRun──▶ CANCELLED ──┐
+//     │ └──requeueRun────┘ └──endRun──▶ FAILED ────────────┤
+//     │ └──takeBackLostRuns, without heartbeat; FAILED when it was lost too often
+//     └─────────────────────resumeRun──────────────────────┘
+//
+// Each claim raises `attempt`. Whatever a worker writes names the attempt it has claimed (RunClaim), so that one which was thought dead
+// changes nothing any more. A run that goes back keeps its checkpoint (store/checkpoints.ts), and whoever claims it goes on from there.
 
 import { AppError, type ErrorCode } from '../errors.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import type { Prisma, RunStatus, TrainingRun } from './prisma/client.js';
 import type { RunRequest } from './runRequest.js';
-import { inTransaction, type Store } from './store.js';
+import type { Store } from './store.js';
 
 /** A run whose process has not been heard of for this long is taken for dead; the beat is every second. */
-const LOST_AFTER_SECONDS = 30;
+const LOST_AFTER_SECONDS = 20;
+/** So often a run goes back to the queue by itself. */
+const MAX_LOSSES = 3;
+
+/** The right to write what a run does: the run, and which of its attempts. */
+export type RunClaim = Pick<TrainingRun, 'id' | 'attempt'>;
 
 export interface RunProgress {
   /** 1-based. */
@@ -40,9 +50,12 @@ export async function createRun(
   request: RunRequest,
   status: 'QUEUED' | 'RUNNING' = 'QUEUED',
 ): Promise<TrainingRun> {
-  const fields = { ...request, status } as unknown as Prisma.TrainingRunCreateInput;
+  const attempt = status === 'RUNNING' ? 1 : 0;
+  const fields = { ...request, status, attempt, engineAsked: request.engine };
   try {
-    return await store.prisma.trainingRun.create({ data: fields });
+    return await store.prisma.trainingRun.create({
+      data: fields as unknown as Prisma.TrainingRunCreateInput,
+    });
   } catch (error) {
     const { idempotencyKey } = request;
     const run = idempotencyKey && (await store.prisma.trainingRun.findUnique({ where: { idempotencyKey } }));
@@ -54,7 +67,9 @@ export async function createRun(
 /** null when somebody else has it, or it has ended. */
 export async function claimRun(store: Store, id: number): Promise<TrainingRun | null> {
   const { rowCount } = await store.pool.query(
-    `update training_runs set status = 'RUNNING' where id = $1 and status = 'QUEUED'`,
+    `update training_runs
+     set status = 'RUNNING', attempt = attempt + 1, heartbeat_at = clock_timestamp()
+     where id = $1 and status = 'QUEUED'`,
     [id],
   );
   return rowCount === 1 ? getRun(store, id) : null;
@@ -98,7 +113,7 @@ export async function listRuns(
 /** What was found out at the start: where it runs, on which ratings, and what the preset comes to on so many. */
 export async function recordStart(
   store: Store,
-  id: number,
+  { id, attempt }: RunClaim,
   start: Pick<
     TrainingRun,
     | 'engine'
@@ -113,71 +128,140 @@ export async function recordStart(
 ): Promise<void> {
   const { hyperparameters, ...rest } = start;
   const data = { ...rest, hyperparameters: { ...hyperparameters } };
-  await store.prisma.trainingRun.updateMany({ where: { id, status: 'RUNNING' }, data });
+  await store.prisma.trainingRun.updateMany({ where: { id, attempt, status: 'RUNNING' }, data });
 }
 
-/** Says that the run is alive; false when it is no longer RUNNING and should stop. */
-export async function beat(store: Store, id: number, progress: RunProgress | null): Promise<boolean> {
+/** Says that the run is alive; false when it is no longer the caller's and should stop. */
+export async function beat(
+  store: Store,
+  { id, attempt }: RunClaim,
+  progress: RunProgress | null,
+): Promise<boolean> {
   const { rowCount } = await store.pool.query(
     `update training_runs
-     set started_at = coalesce(started_at, now()), heartbeat_at = now(), progress = coalesce($2::jsonb, progress)
-     where id = $1 and status = 'RUNNING'`,
-    [id, progress === null ? null : JSON.stringify(progress)],
+     set started_at = coalesce(started_at, now()), heartbeat_at = clock_timestamp(), progress = coalesce($3::jsonb, progress)
+     where id = $1 and attempt = $2 and status = 'RUNNING'`,
+    [id, attempt, progress === null ? null : JSON.stringify(progress)],
   );
   return rowCount === 1;
 }
 
-export async function saveEpoch(store: Store, runId: number, metric: EpochMetricRow): Promise<void> {
-  await store.prisma.epochMetric.create({ data: { runId, ...metric } });
+/** Saying it again does no harm. */
+export async function saveEpoch(
+  store: Store,
+  { id, attempt }: RunClaim,
+  metric: EpochMetricRow,
+): Promise<void> {
+  const { epoch, trainLoss, validationLoss, seconds, samplesPerSecond } = metric;
+  await store.pool.query(
+    `insert into epoch_metrics (run_id, epoch, train_loss, validation_loss, seconds, samples_per_second)
+     select id, $3, $4, $5, $6, $7 from training_runs where id = $1 and attempt = $2 and status = 'RUNNING'
+     on conflict (run_id, epoch) do update
+     set (train_loss, validation_loss, seconds, samples_per_second) =
+       (excluded.train_loss, excluded.validation_loss, excluded.seconds, excluded.samples_per_second)`,
+    [id, attempt, epoch, trainLoss, validationLoss, seconds, samplesPerSecond],
+  );
 }
 
-/** Ends a run that has not ended yet; otherwise does nothing. */
+/** Forgets the epochs after `epoch`: an attempt before this one took them, and they are taken again. Gives the seconds of the others. */
+export async function rewindEpochs(store: Store, { id, attempt }: RunClaim, epoch: number): Promise<number> {
+  await store.pool.query(
+    `delete from epoch_metrics
+     where run_id = $1 and epoch > $3
+       and exists (select from training_runs where id = $1 and attempt = $2 and status = 'RUNNING')`,
+    [id, attempt, epoch],
+  );
+  const { rows } = await store.pool.query<{ seconds: number }>(
+    'select coalesce(sum(seconds), 0)::float8 as seconds from epoch_metrics where run_id = $1',
+    [id],
+  );
+  return rows[0].seconds;
+}
+
+/** Ends a run that is still the caller's; otherwise does nothing. */
 export async function endRun(
   store: Store,
-  id: number,
+  { id, attempt }: RunClaim,
   status: 'FAILED' | 'CANCELLED',
   error: { code: ErrorCode | 'INTERNAL'; message: string },
 ): Promise<void> {
   await store.pool.query(
     `update training_runs
-     set status = $2::run_status, error_code = $3, error_message = $4, finished_at = now()
-     where id = $1 and status in ('QUEUED', 'RUNNING')`,
-    [id, status, error.code, error.message],
+     set status = $3::run_status, error_code = $4, error_message = $5, finished_at = now()
+     where id = $1 and attempt = $2 and status = 'RUNNING'`,
+    [id, attempt, status, error.code, error.message],
   );
 }
 
-/** Puts a RUNNING run back, to begin anew with another worker; otherwise does nothing. */
-export async function requeueRun(store: Store, id: number): Promise<void> {
-  await inTransaction(store.pool, async (client) => {
-    const { rowCount } = await client.query(
-      `update training_runs
-       set status = 'QUEUED', device = '', threads = null, started_at = null, heartbeat_at = null, progress = null
-       where id = $1 and status = 'RUNNING'`,
-      [id],
-    );
-    if (rowCount === 1) await client.query('delete from epoch_metrics where run_id = $1', [id]);
-  });
-}
-
-/** Marks the runs of dead processes FAILED; gives their ids. */
-export async function failLostRuns(store: Store): Promise<number[]> {
-  const { rows } = await store.pool.query(
+/** Ends a run that waits or trains, wherever that is: its worker sees it by the next beat. @throws AppError RUN_NOT_FOUND, RUN_ENDED */
+export async function cancelRun(store: Store, id: number): Promise<TrainingRun> {
+  const { rowCount } = await store.pool.query(
     `update training_runs
-     set status = 'FAILED', finished_at = now(), error_code = 'RUN_LOST',
-       error_message = 'no heartbeat for ' || $1::int || ' seconds: the process that trained it is gone'
-     where status = 'RUNNING' and coalesce(heartbeat_at, queued_at) < now() - make_interval(secs => $1::int)
-     returning id`,
-    [LOST_AFTER_SECONDS],
+     set status = 'CANCELLED', error_code = 'RUN_CANCELLED', error_message = 'cancelled', finished_at = now()
+     where id = $1 and status in ('QUEUED', 'RUNNING')`,
+    [id],
   );
-  return rows.map((row) => row.id);
+  const run = await getRun(store, id);
+  if (rowCount === 0) throw ended(run);
+  return run;
 }
 
-/** Runs that wait, oldest first. */
-export async function listQueuedRuns(store: Store): Promise<number[]> {
-  const rows = await store.prisma.trainingRun.findMany({
+/** Puts a run that failed or was cancelled back into the queue, to go on from its checkpoint. @throws AppError RUN_NOT_FOUND, RUN_ENDED */
+export async function resumeRun(store: Store, id: number): Promise<TrainingRun> {
+  const { rowCount } = await store.pool.query(
+    `update training_runs
+     set status = 'QUEUED', losses = 0, error_code = null, error_message = null, finished_at = null, heartbeat_at = null
+     where id = $1 and status in ('FAILED', 'CANCELLED')`,
+    [id],
+  );
+  const run = await getRun(store, id);
+  if (rowCount === 0) throw ended(run);
+  return run;
+}
+
+function ended({ id, status }: TrainingRun): AppError {
+  return new AppError('RUN_ENDED', `run ${id} is ${status}`, { argumentPath: ['runId'] });
+}
+
+/** Puts a run that is still the caller's back into the queue; otherwise does nothing. */
+export async function requeueRun(store: Store, { id, attempt }: RunClaim): Promise<void> {
+  await store.pool.query(
+    `update training_runs set status = 'QUEUED', heartbeat_at = null
+     where id = $1 and attempt = $2 and status = 'RUNNING'`,
+    [id, attempt],
+  );
+}
+
+/** Puts the runs of dead processes back into the queue, or ends them when that has happened too often. */
+export async function takeBackLostRuns(store: Store): Promise<Pick<TrainingRun, 'id' | 'status'>[]> {
+  const { rows } = await store.pool.query(
+    `with lost as (
+       select id, losses >= $2::int as is_hopeless
+       from training_runs
+       where status = 'RUNNING'
+         and coalesce(heartbeat_at, queued_at) < clock_timestamp() - make_interval(secs => $1::int)
+       for update skip locked
+     )
+     update training_runs run
+     set losses = losses + 1, heartbeat_at = null,
+       status = case when is_hopeless then 'FAILED'::run_status else 'QUEUED' end,
+       finished_at = case when is_hopeless then now() end,
+       error_code = case when is_hopeless then 'RUN_LOST' end,
+       error_message = case when is_hopeless then
+         'no heartbeat for ' || $1::int || ' seconds, for the ' || losses + 1 || 'th time: its workers die' end
+     from lost
+     where run.id = lost.id
+     returning run.id, run.status`,
+    [LOST_AFTER_SECONDS, MAX_LOSSES],
+  );
+  return rows;
+}
+
+/** Runs that wait: the most urgent first, then the oldest. */
+export async function listQueuedRuns(store: Store): Promise<Pick<TrainingRun, 'id' | 'priority'>[]> {
+  return store.prisma.trainingRun.findMany({
     where: { status: 'QUEUED' },
-    orderBy: { id: 'asc' },
-    select: { id: true },
+    orderBy: [{ priority: 'desc' }, { id: 'asc' }],
+    select: { id: true, priority: true },
   });
-  return rows.map((row) => row.id);
 }

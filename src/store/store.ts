@@ -1,6 +1,7 @@
 // The open store: one pool of connections, and Prisma on top of the same pool.
 // Prisma serves single-row reads and writes; sets, cursors and COPY use the pool directly (measured: 3.5–6 times faster).
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { AppError, messageOf } from '../errors.js';
@@ -60,6 +61,27 @@ export async function inTransaction<T>(
     await client.query('rollback').catch(() => {});
     client.release(true);
     throw error;
+  }
+}
+
+/** A restart takes seconds, moving a server minutes; nobody waits longer for a run. */
+const AWAY_AT_MOST_MS = 10 * 60_000;
+const FIRST_PAUSE_MS = 200;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Does `work` again for as long as the database is away; for work that may be done twice. @throws what `work` throws, or the signal's reason */
+export async function whenBack<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  const begun = performance.now();
+  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(2 * pauseMs, LONGEST_PAUSE_MS)) {
+    try {
+      return await work();
+    } catch (thrown) {
+      const error = explainDatabaseError(thrown);
+      const isAway = error instanceof AppError && error.code === 'DATABASE_UNREACHABLE';
+      if (!isAway || performance.now() - begun > AWAY_AT_MOST_MS) throw error;
+      await sleep(pauseMs);
+      signal?.throwIfAborted();
+    }
   }
 }
 

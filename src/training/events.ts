@@ -13,6 +13,8 @@ export type TrainingEvent =
       trainRatings: number;
       testRatings: number;
     }
+  /** It goes on after `epoch` epochs, from a checkpoint. */
+  | { event: 'resumed'; epoch: number }
   | ({ event: 'progress' } & RunProgress)
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
   | { event: 'evaluating' }
@@ -22,4 +24,6 @@ export type TrainingEvent =
 export interface TrainingOptions {
   onEvent?: (event: TrainingEvent) => void;
   signal?: AbortSignal;
+  /** Aborted when somebody else is to go on: stops after a checkpoint, where the end of the epoch is near. */
+  handBack?: AbortSignal;
 }

@@ -14,10 +14,14 @@ import { initialParameters } from '../engines/init.js';
 import type { Sampler } from '../engines/sweeps.js';
 import { AppError } from '../errors.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
+import type { NamedArray } from '../store/tensors.js';
 import type { TrainingOptions } from './events.js';
+import { fromSamplerState, fromTrainerState, toSamplerState, toTrainerState } from './learnerState.js';
 
 /** Progress is reported, and a cancel seen, about this often. */
 const CHUNK_MS = 200;
+/** A worker that is to stop has ten seconds in all. */
+const EPOCH_SOON_SECONDS = 5;
 
 export interface EpochPlace {
   /** 1-based. */
@@ -33,7 +37,16 @@ export interface Learner {
   /** Raw outputs of the model as it would be stored now. */
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   parameters(): Promise<Parameters>;
+  /** After an epoch: what `openLearner` needs to go on as if nothing had happened. */
+  state(): Promise<LearnerState>;
   close(): Promise<void>;
+}
+
+/** Any engine goes on from what another one left. */
+export interface LearnerState {
+  /** Steps of the optimizer, or sweeps of the chain. */
+  count: number;
+  arrays: readonly NamedArray[];
 }
 
 /** `engine` has models of this kind. */
@@ -43,28 +56,37 @@ export async function openLearner(
   hyperparameters: Hyperparameters,
   ratings: TrainingRatings,
   seed: number,
+  state: LearnerState | null = null,
 ): Promise<Learner> {
   const { kind, burnIn, batchSize } = hyperparameters;
   switch (kind) {
     case 'gradient': {
       const optimizer = optimizerOf(hyperparameters);
-      const parameters = initialParameters(shape, seed);
-      const trainer = await engine.openTrainer({ shape, parameters, optimizer, ratings, seed });
+      const start = state ? toTrainerState(state) : { parameters: initialParameters(shape, seed) };
+      const trainer = await engine.openTrainer({ shape, optimizer, ratings, seed, ...start });
       const steps = Math.ceil(ratings.targets.length / batchSize);
-      return withEpochs(trainer, (place, options) => runSteps(trainer, steps, place, options));
+      const stateOf = async () => fromTrainerState(await trainer.parameters(), await trainer.state());
+      return withEpochs(trainer, stateOf, (place, options) => runSteps(trainer, steps, place, options));
     }
     case 'bayes': {
-      const sampler = await engine.openSampler!({ shape, ratings, burnIn, seed });
-      return withEpochs(sampler, (place, options) => runSweep(sampler, place, options));
+      const start = state ? { state: toSamplerState(state) } : {};
+      const sampler = await engine.openSampler!({ shape, ratings, burnIn, seed, ...start });
+      const stateOf = async () => fromSamplerState(await sampler.state());
+      return withEpochs(sampler, stateOf, (place, options) => runSweep(sampler, place, options));
     }
     default:
       return kind satisfies never;
   }
 }
 
-function withEpochs(learner: Omit<Learner, 'runEpoch'>, runEpoch: Learner['runEpoch']): Learner {
+function withEpochs(
+  learner: Pick<Learner, 'predict' | 'parameters' | 'close'>,
+  state: Learner['state'],
+  runEpoch: Learner['runEpoch'],
+): Learner {
   return {
     runEpoch,
+    state,
     predict: (users, movies) => learner.predict(users, movies),
     parameters: () => learner.parameters(),
     close: () => learner.close(),
@@ -102,7 +124,7 @@ async function runSteps(
     const seconds = (performance.now() - begun) / 1000;
     tell(place, { step, steps, samples, trainLoss: squares / samples, seconds }, options);
     if (performance.now() - chunkBegun < CHUNK_MS / 2) chunk *= 2;
-    await yieldTo(options);
+    await yieldTo(options, ((steps - step) * seconds) / step);
   }
   return squares / samples;
 }
@@ -143,10 +165,11 @@ function tell(
   });
 }
 
-/** A turn of the event loop, so that a cancel gets through. */
-async function yieldTo({ signal }: TrainingOptions): Promise<void> {
+/** A turn of the event loop, so that a cancel gets through. Who is asked to hand back ends the epoch first, if that is soon. */
+async function yieldTo({ signal, handBack }: TrainingOptions, secondsLeft = 0): Promise<void> {
   await setImmediate();
   signal?.throwIfAborted();
+  if (secondsLeft > EPOCH_SOON_SECONDS) handBack?.throwIfAborted();
 }
 
 export function diverged(epoch: number, loss: number): AppError {

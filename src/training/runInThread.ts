@@ -9,7 +9,7 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import { beat, endRun, type RunProgress, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
-import type { ThreadError, ThreadInput, ThreadMessage } from './thread.js';
+import type { StopMessage, ThreadError, ThreadInput, ThreadMessage } from './thread.js';
 
 const BEAT_MS = 1000;
 
@@ -36,35 +36,41 @@ export async function runInThread(
   const error = await superviseThread(store, inputOf(store, run, options), options);
   if (!error) return { status: 'SUCCEEDED' };
   const isStopped = error.code === 'RUN_CANCELLED';
-  if (isStopped && options.onStop === 'requeue') {
-    await requeueRun(store, run.id).catch(() => {});
+  // A database that was away for long is no fault of the run.
+  if ((isStopped && options.onStop === 'requeue') || error.code === 'DATABASE_UNREACHABLE') {
+    await requeueRun(store, run).catch(() => {});
     return { status: 'QUEUED', error };
   }
   const status = isStopped ? 'CANCELLED' : 'FAILED';
-  await endRun(store, run.id, status, error).catch(() => {});
+  await endRun(store, run, status, error).catch(() => {});
   return { status, error };
 }
 
 function inputOf(store: Store, run: TrainingRun, { threads }: EngineSettings): ThreadInput {
   const shape = storedHyperparameters(run.hyperparameters);
-  return { databaseUrl: store.url, runId: run.id, engine: run.engine, needs: { threads, shape } };
+  const { id, attempt, engine, engineAsked } = run;
+  return {
+    ...{ databaseUrl: store.url, claim: { id, attempt }, engine, engineAsked },
+    needs: { threads, shape },
+  };
 }
 
 async function superviseThread(
   store: Store,
   input: ThreadInput,
-  { onEvent, signal }: ThreadOptions,
+  { onEvent, signal, onStop }: ThreadOptions,
 ): Promise<ThreadError | null> {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: input });
   let progress: RunProgress | null = null;
   let outcome: ThreadError | null | undefined;
-  const cancel = () => worker.postMessage('cancel');
-  signal?.addEventListener('abort', cancel);
-  if (signal?.aborted) cancel();
+  const say = (message: StopMessage) => worker.postMessage(message);
+  const stop = () => say(onStop === 'requeue' ? 'handBack' : 'cancel');
+  signal?.addEventListener('abort', stop);
+  if (signal?.aborted) stop();
   const sendBeat = () => {
     // A run that was ended elsewhere stops here; a database that is away for a moment does not stop it.
-    beat(store, input.runId, progress).then(
-      (alive) => alive || cancel(),
+    beat(store, input.claim, progress).then(
+      (alive) => alive || say('cancel'),
       () => {},
     );
   };
@@ -90,7 +96,7 @@ async function superviseThread(
     return lost(`the training thread died: ${messageOf(error)}`);
   } finally {
     clearInterval(heart);
-    signal?.removeEventListener('abort', cancel);
+    signal?.removeEventListener('abort', stop);
   }
 }
 

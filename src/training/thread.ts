@@ -4,14 +4,17 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type EngineNeeds, openEngine } from '../engines/open.js';
 import { AppError, type ErrorCode, messageOf } from '../errors.js';
-import { openStore } from '../store/store.js';
+import type { RunClaim } from '../store/runs.js';
+import { explainDatabaseError, openStore, whenBack } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
 import { trainRun } from './train.js';
 
 export interface ThreadInput {
   databaseUrl: string;
-  runId: number;
+  claim: RunClaim;
   engine: string;
+  /** Where `engine` cannot run here: a checkpoint made by one engine can be gone on from by another. */
+  engineAsked: string;
   needs: EngineNeeds;
 }
 
@@ -25,27 +28,37 @@ export interface ThreadError {
   stack?: string;
 }
 
-const { databaseUrl, runId, engine: engineName, needs } = workerData as ThreadInput;
+/** From the parent: stop at once, or at the next good moment. */
+export type StopMessage = 'cancel' | 'handBack';
+
+const { databaseUrl, claim, engine: engineName, engineAsked, needs } = workerData as ThreadInput;
 const port = parentPort!;
-const cancel = new AbortController();
-// The one message a parent sends is the wish to stop.
-port.once('message', () => cancel.abort(new AppError('RUN_CANCELLED', `run ${runId} was cancelled`)));
+const stops = { cancel: new AbortController(), handBack: new AbortController() };
+port.on('message', (message: StopMessage) => {
+  stops[message].abort(new AppError('RUN_CANCELLED', `run ${claim.id} was stopped`));
+});
 
 let error: ThreadError | null = null;
 try {
-  const engine = await openEngine(engineName, needs);
-  const store = await openStore(databaseUrl);
+  const engine = await openEngine(engineName, needs).catch((error) => {
+    if (engineAsked === engineName || !(error instanceof AppError) || error.code !== 'ENGINE_UNAVAILABLE')
+      throw error;
+    return openEngine(engineAsked, needs);
+  });
+  const store = await whenBack(() => openStore(databaseUrl), stops.cancel.signal);
   try {
-    await trainRun(store, engine, runId, {
+    await trainRun(store, engine, claim, {
       onEvent: (event) => port.postMessage(event),
-      signal: cancel.signal,
+      ...{ signal: stops.cancel.signal, handBack: stops.handBack.signal },
     });
   } finally {
     await store.close();
   }
 } catch (thrown) {
-  const code = thrown instanceof AppError ? thrown.code : 'INTERNAL';
-  error = { code, message: messageOf(thrown), stack: thrown instanceof Error ? thrown.stack : undefined };
+  const explained = explainDatabaseError(thrown);
+  const code = explained instanceof AppError ? explained.code : 'INTERNAL';
+  const stack = thrown instanceof Error ? thrown.stack : undefined;
+  error = { code, message: messageOf(explained), stack };
 }
 port.postMessage({ event: 'ended', error } satisfies ThreadMessage);
 port.close();

@@ -2,26 +2,22 @@
 // training/thread.ts calls it in a worker thread. Asks the engine only through engines/engine.ts.
 
 import type { Engine, ModelShape, Parameters, TrainingRatings } from '../engines/engine.js';
-import { AppError } from '../errors.js';
-import {
-  type Hyperparameters,
-  type Split,
-  sizedHyperparameters,
-  storedHyperparameters,
-} from '../store/hyperparameters.js';
+import { type Checkpoint, findCheckpoint, saveCheckpoint } from '../store/checkpoints.js';
+import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { ModelContent } from '../store/models.js';
 import type { TrainingRun } from '../store/prisma/client.js';
-import { type RatingTable, readRatings } from '../store/ratingReader.js';
+import type { RatingTable } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
-import { type EpochMetricRow, getRun, recordStart, saveEpoch } from '../store/runs.js';
+import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js';
 import { clipToScale, type RatingScale } from '../store/scale.js';
-import type { Store } from '../store/store.js';
+import { type Store, whenBack } from '../store/store.js';
 import { meanOf } from './baselines.js';
-import { runEpochs } from './epochs.js';
+import { type EpochsOptions, runEpochs } from './epochs.js';
 import { evaluate, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
 import { type Learner, openLearner } from './learner.js';
-import { type RatingSet, type SplitRatings, splitRatings } from './split.js';
+import { readSides } from './sides.js';
+import type { RatingSet } from './split.js';
 
 /**
  * Trains a run that is RUNNING and stores its result; the caller ends the run when this throws.
@@ -30,14 +26,14 @@ import { type RatingSet, type SplitRatings, splitRatings } from './split.js';
 export async function trainRun(
   store: Store,
   engine: Engine,
-  runId: number,
+  claim: RunClaim,
   options: TrainingOptions = {},
 ): Promise<void> {
-  const { onEvent } = options;
-  const run = await getRun(store, runId);
+  const { onEvent, signal } = options;
+  const run = await getRun(store, claim.id);
   const clock = startClock();
-  const sides = await readSides(store, engine, run, options);
-  const { train, test, userIds, movieIds, hyperparameters, scale } = sides;
+  const sides = await readSides(store, engine, run, claim, options);
+  const { train, test, userIds, movieIds, hyperparameters, scale, checksum } = sides;
   clock.lap('read');
 
   const sizes = { users: userIds.length, movies: movieIds.length };
@@ -46,83 +42,59 @@ export async function trainRun(
   clock.lap('baselines');
   const ratingMean = meanOf(train.ratings);
   const ratings = toTargets(train, ratingMean);
-  const learner = await openLearner(engine, shape, hyperparameters, ratings, run.seed);
+  const checkpoint = await whenBack(() => findUsableCheckpoint(store, run, checksum), signal);
+  const learner = await openLearner(engine, shape, hyperparameters, ratings, run.seed, checkpoint);
   try {
-    const { length } = ratings.targets;
-    const onEpoch = (metric: EpochMetricRow) => saveEpoch(store, runId, metric);
-    await runEpochs(learner, hyperparameters.epochs, length, test, ratingMean, { ...options, onEpoch });
+    const epochs = await epochsOptions(store, claim, { learner, checkpoint, checksum }, options);
+    await runEpochs(learner, hyperparameters.epochs, ratings.targets.length, test, ratingMean, epochs);
     clock.lap('train');
     onEvent?.({ event: 'evaluating' });
     const predicted = await predictRatings(learner, test, ratingMean, scale);
     const evaluation = evaluate(test, predicted, baselines, scale);
     clock.lap('evaluate');
-    const modelId = await saveResult(store, runId, {
+    const result = {
       evaluation,
       testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
       model: toContent(shape, await learner.parameters(), ratingMean, ratings),
       promote: run.promote,
       timings: clock.seconds,
-    });
+    };
+    const modelId = await whenBack(() => saveResult(store, claim, result), signal);
     onEvent?.({ event: 'succeeded', modelId, evaluation, peakRssMiB: peakRssMiB() });
   } finally {
     await learner.close();
   }
 }
 
-interface Sides extends SplitRatings {
-  hyperparameters: Hyperparameters;
-  userIds: Int32Array;
-  movieIds: Int32Array;
-  scale: RatingScale;
-}
-
-/** Reads, splits and announces. A function of its own, so that the table (12 bytes a rating) is let go once it is split. */
-async function readSides(
+/** null: the run begins anew, since it has no checkpoint, or one of other ratings than there are now. */
+async function findUsableCheckpoint(
   store: Store,
-  engine: Engine,
   run: TrainingRun,
-  { onEvent, signal }: TrainingOptions,
-): Promise<Sides> {
-  const table = await readRatings(store, {
-    onProgress: (rows, total) => onEvent?.({ event: 'reading', rows, total }),
-    signal,
-  });
-  const sides = splitRatings(table, run.split as unknown as Split);
-  const asked = storedHyperparameters(run.hyperparameters);
-  const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
-  await announce(store, engine, run.id, { table, sides, hyperparameters }, onEvent);
-  const { userIds, movieIds, scale } = table;
-  return { ...sides, hyperparameters, userIds, movieIds, scale };
+  checksum: string,
+): Promise<Checkpoint | null> {
+  const checkpoint = await findCheckpoint(store, run);
+  return checkpoint?.snapshotChecksum === checksum ? checkpoint : null;
 }
 
-async function announce(
+/** Where the epochs begin, and what is kept of each. */
+async function epochsOptions(
   store: Store,
-  engine: Engine,
-  runId: number,
-  {
-    table,
-    sides,
-    hyperparameters,
-  }: { table: RatingTable; sides: SplitRatings; hyperparameters: Hyperparameters },
-  onEvent: TrainingOptions['onEvent'],
-): Promise<void> {
-  const { train, test } = sides;
-  const [trainRatings, testRatings] = [train.ratings.length, test.ratings.length];
-  if (trainRatings === 0 || testRatings === 0) {
-    throw new AppError(
-      'RUN_NO_RATINGS',
-      `the store holds ${trainRatings + testRatings} ratings: ${trainRatings} to train on, ${testRatings} to test on`,
-    );
-  }
-  const { name, device, threads } = engine;
-  await recordStart(store, runId, {
-    ...{ engine: name, device, threads, trainRatings, testRatings },
-    snapshotRatings: table.ratings.length,
-    snapshotLatest: table.latestRatedAt,
-    snapshotChecksum: table.checksum,
-    hyperparameters,
-  });
-  onEvent?.({ event: 'started', engine: name, device, threads, trainRatings, testRatings });
+  claim: RunClaim,
+  { learner, checkpoint, checksum }: { learner: Learner; checkpoint: Checkpoint | null; checksum: string },
+  options: TrainingOptions,
+): Promise<EpochsOptions> {
+  const { signal, onEvent } = options;
+  const epoch = checkpoint?.epoch ?? 0;
+  const seconds = await whenBack(() => rewindEpochs(store, claim, epoch), signal);
+  if (checkpoint) onEvent?.({ event: 'resumed', epoch });
+  return {
+    ...{ ...options, done: { epoch, seconds } },
+    onEpoch: (metric) => whenBack(() => saveEpoch(store, claim, metric), signal),
+    async onCheckpoint(epoch) {
+      const state = { epoch, snapshotChecksum: checksum, ...(await learner.state()) };
+      await whenBack(() => saveCheckpoint(store, claim, state), signal);
+    },
+  };
 }
 
 export function shapeOf(

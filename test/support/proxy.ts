@@ -6,6 +6,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 export interface TestProxy {
   /** The URL of the database, through the proxy. */
   url: string;
+  /** Cuts every connection and lets none through for so long. */
+  interrupt(ms: number): void;
   close(): Promise<void>;
 }
 
@@ -14,11 +16,13 @@ export type OnBytes = (bytes: Buffer) => boolean;
 
 export async function startProxy(
   databaseUrl: string,
-  { fromClient = () => false, fromServer = () => false }: { fromClient?: OnBytes; fromServer?: OnBytes },
+  { fromClient = () => false, fromServer = () => false }: { fromClient?: OnBytes; fromServer?: OnBytes } = {},
 ): Promise<TestProxy> {
   const target = new URL(databaseUrl);
   const sockets = new Set<Socket>();
+  let isAway = false;
   const server = createServer((client) => {
+    if (isAway) return client.destroy();
     const upstream = connect(Number(target.port), target.hostname);
     const cut = () => {
       client.destroy();
@@ -38,6 +42,13 @@ export async function startProxy(
   url.host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url: url.href,
+    interrupt(ms) {
+      isAway = true;
+      for (const socket of sockets) socket.destroy();
+      setTimeout(() => {
+        isAway = false;
+      }, ms);
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -46,6 +46,7 @@ export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
     seed: 1,
     engine: 'tfjs:wasm',
     promote: true,
+    priority: 0,
     idempotencyKey: null,
     codeVersion: 'test',
     ...changes,

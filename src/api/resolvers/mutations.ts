@@ -6,19 +6,23 @@ import type { ErrorCode } from '../../errors.js';
 import { promoteModel } from '../../store/models.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
-import { createRun } from '../../store/runs.js';
+import { cancelRun, createRun, resumeRun } from '../../store/runs.js';
 import { checkUserId } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import type { Rating, User } from '../types/catalogue.js';
 import { toModel, toTrainingRun } from '../types/fromRows.js';
 import {
+  CancelTrainingRunInput,
+  CancelTrainingRunPayload,
   PromoteModelInput,
   PromoteModelPayload,
   RateMovieInput,
   RateMoviePayload,
   RemoveRatingInput,
   RemoveRatingPayload,
+  ResumeTrainingRunInput,
+  ResumeTrainingRunPayload,
   StartTrainingRunInput,
   StartTrainingRunPayload,
 } from '../types/mutations.js';
@@ -45,7 +49,39 @@ export class MutationResolver {
       const request = resolveRunRequest(input, codeVersion);
       checkEngine(request.engine, request.hyperparameters);
       const run = await createRun(store, request);
-      if (run.status === 'QUEUED') await queue.sendJob({ name: 'train', runId: run.id });
+      if (run.status === 'QUEUED') await queue.sendJob({ name: 'train', runId: run.id }, run.priority);
+      return { trainingRun: toTrainingRun(run) };
+    });
+  }
+
+  @Mutation(() => CancelTrainingRunPayload, {
+    description: 'Stops a run, whichever worker trains it, and keeps its last checkpoint.',
+  })
+  cancelTrainingRun(
+    @Arg('input', () => CancelTrainingRunInput, { description: 'Which run.' }) {
+      runId,
+    }: CancelTrainingRunInput,
+    @Ctx() { store }: Context,
+  ): Promise<CancelTrainingRunPayload> {
+    return orUserErrors(['RUN_NOT_FOUND', 'RUN_ENDED', 'BAD_INPUT'], async () => {
+      const run = await cancelRun(store, toKey('TrainingRun', runId, 'runId'));
+      return { trainingRun: toTrainingRun(run) };
+    });
+  }
+
+  @Mutation(() => ResumeTrainingRunPayload, {
+    description:
+      'Puts a run that failed or was cancelled back into the queue, to go on from its last checkpoint.',
+  })
+  resumeTrainingRun(
+    @Arg('input', () => ResumeTrainingRunInput, { description: 'Which run.' }) {
+      runId,
+    }: ResumeTrainingRunInput,
+    @Ctx() { store, queue }: Context,
+  ): Promise<ResumeTrainingRunPayload> {
+    return orUserErrors(['RUN_NOT_FOUND', 'RUN_ENDED', 'BAD_INPUT'], async () => {
+      const run = await resumeRun(store, toKey('TrainingRun', runId, 'runId'));
+      await queue.sendJob({ name: 'train', runId: run.id }, run.priority);
       return { trainingRun: toTrainingRun(run) };
     });
   }

@@ -169,6 +169,13 @@ export class StartTrainingRunInput {
   })
   seed!: number;
 
+  @Field(() => Int, {
+    nullable: true,
+    defaultValue: 0,
+    description: 'Runs of higher priority are taken first, -100 to 100.',
+  })
+  priority!: number;
+
   @Field(() => String, { nullable: true, description: 'Asking again with the same key gives the same run.' })
   idempotencyKey?: string | null;
 
@@ -185,6 +192,38 @@ export class StartTrainingRunPayload extends Payload {
   @Field(() => TrainingRun, {
     nullable: true,
     description: 'The queued run, or the earlier one with the same idempotencyKey; null when it was refused.',
+  })
+  trainingRun?: TrainingRun | null;
+}
+
+@InputType({ description: 'Which run to stop.' })
+export class CancelTrainingRunInput {
+  @Field(() => ID, { description: 'The id of a TrainingRun that is QUEUED or RUNNING.' })
+  runId!: string;
+}
+
+@ObjectType({ description: 'The run that was cancelled, or why it was not.' })
+export class CancelTrainingRunPayload extends Payload {
+  @Field(() => TrainingRun, {
+    nullable: true,
+    description:
+      'The run, CANCELLED: its worker stops within two seconds, its last checkpoint is kept. null when it was refused.',
+  })
+  trainingRun?: TrainingRun | null;
+}
+
+@InputType({ description: 'Which run to go on with.' })
+export class ResumeTrainingRunInput {
+  @Field(() => ID, { description: 'The id of a TrainingRun that is FAILED or CANCELLED.' })
+  runId!: string;
+}
+
+@ObjectType({ description: 'The run that goes on, or why it does not.' })
+export class ResumeTrainingRunPayload extends Payload {
+  @Field(() => TrainingRun, {
+    nullable: true,
+    description:
+      'The run, QUEUED: it goes on after the last epoch that was kept, or begins anew where none was or the ratings have changed. null when it was refused.',
   })
   trainingRun?: TrainingRun | null;
 }

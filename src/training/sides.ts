@@ -1,0 +1,73 @@
+// What a run reads: the ratings of the store, split, and the record of what they were. Apart from the flow of a run, so that the table
+// (12 bytes a rating) is let go once it is split.
+
+import type { Engine } from '../engines/engine.js';
+import { AppError } from '../errors.js';
+import {
+  type Hyperparameters,
+  type Split,
+  sizedHyperparameters,
+  storedHyperparameters,
+} from '../store/hyperparameters.js';
+import type { TrainingRun } from '../store/prisma/client.js';
+import { type RatingTable, readRatings } from '../store/ratingReader.js';
+import { type RunClaim, recordStart } from '../store/runs.js';
+import type { RatingScale } from '../store/scale.js';
+import { type Store, whenBack } from '../store/store.js';
+import type { TrainingOptions } from './events.js';
+import { type SplitRatings, splitRatings } from './split.js';
+
+export interface Sides extends SplitRatings {
+  hyperparameters: Hyperparameters;
+  userIds: Int32Array;
+  movieIds: Int32Array;
+  scale: RatingScale;
+  /** Of all ratings. */
+  checksum: string;
+}
+
+/** Reads, splits and announces. @throws AppError RUN_NO_RATINGS, or the reason of a signal */
+export async function readSides(
+  store: Store,
+  engine: Engine,
+  run: TrainingRun,
+  claim: RunClaim,
+  { onEvent, ...signals }: TrainingOptions,
+): Promise<Sides> {
+  const signal = AbortSignal.any([signals.signal, signals.handBack].filter((each) => each !== undefined));
+  const onProgress = (rows: number, total: number) => onEvent?.({ event: 'reading', rows, total });
+  const table = await whenBack(() => readRatings(store, { onProgress, signal }), signal);
+  const sides = splitRatings(table, run.split as unknown as Split);
+  const asked = storedHyperparameters(run.hyperparameters);
+  const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
+  const start = startOf(engine, { table, sides, hyperparameters });
+  await whenBack(() => recordStart(store, claim, start), signal);
+  const { device, threads, trainRatings, testRatings } = start;
+  onEvent?.({ event: 'started', engine: engine.name, device, threads, trainRatings, testRatings });
+  const { userIds, movieIds, scale, checksum } = table;
+  return { ...sides, hyperparameters, userIds, movieIds, scale, checksum };
+}
+
+function startOf(
+  { name, device, threads }: Engine,
+  {
+    table,
+    sides: { train, test },
+    hyperparameters,
+  }: { table: RatingTable; sides: SplitRatings; hyperparameters: Hyperparameters },
+) {
+  const [trainRatings, testRatings] = [train.ratings.length, test.ratings.length];
+  if (trainRatings === 0 || testRatings === 0) {
+    throw new AppError(
+      'RUN_NO_RATINGS',
+      `the store holds ${trainRatings + testRatings} ratings: ${trainRatings} to train on, ${testRatings} to test on`,
+    );
+  }
+  return {
+    ...{ engine: name, device, threads, trainRatings, testRatings },
+    snapshotRatings: table.ratings.length,
+    snapshotLatest: table.latestRatedAt,
+    snapshotChecksum: table.checksum,
+    hyperparameters,
+  };
+}
