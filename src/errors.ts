@@ -95,7 +95,10 @@ export const ERROR_CODES = {
     when: 'A bench found that an engine computes something else than the reference engine.',
     hint: 'Its figures would mean nothing: leave the engine out with --engine, and report it.',
   },
-  RUN_NOT_FOUND: { when: 'No training run has this id.', hint: 'List the runs with the query trainingRuns.' },
+  RUN_NOT_FOUND: {
+    when: 'No training run has this id.',
+    hint: 'List the runs with `marquee runs` or the query trainingRuns.',
+  },
   RUN_ENDED: {
     when: 'A run is in a state that does not allow this: only waiting and training runs can be cancelled, only failed and cancelled ones resumed.',
     hint: 'Look at its status; start a new run to train once more.',
@@ -104,9 +107,17 @@ export const ERROR_CODES = {
     when: 'A run was started on a store without ratings on both sides of the split.',
     hint: 'Import ratings first: `marquee import <path>`.',
   },
+  RUN_NOT_REPEATABLE: {
+    when: 'A run was to be repeated that has never begun, so its record names no engine and no ratings.',
+    hint: 'Start a new run with the same settings.',
+  },
+  RUN_OTHER_RATINGS: {
+    when: 'A run that repeats an earlier one found other ratings in the store than that one was trained on.',
+    hint: 'Restore those ratings, or start a new run with the same settings.',
+  },
   RUN_DIVERGED: {
-    when: 'The loss of a run became infinite or not a number.',
-    hint: 'Lower the learning rate.',
+    when: 'The loss of a run became infinite, not a number, or far larger than that of guessing the mean.',
+    hint: 'Lower the learning rate; the message names one to begin with.',
   },
   RUN_CANCELLED: {
     when: 'A run was cancelled before it was complete.',

@@ -52,6 +52,60 @@ test('every query in docs/examples is answered without errors', async () => {
   }
 });
 
+test('a run answers with its record and its log, is compared with others, and is repeated', async () => {
+  const { data } = await api.query(`{ trainingRuns(first: 1, status: [SUCCEEDED]) { nodes {
+    id snapshotRatings repeats { id } timings { phase seconds } logs(first: 2) { nodes { level message } pageInfo { endCursor } } } } }`);
+  const [run] = data.trainingRuns.nodes;
+  expect(run).toMatchObject({ snapshotRatings: 3000, repeats: null });
+  expect(run.timings.map(({ phase }: { phase: string }) => phase).sort()).toEqual([
+    'baselines',
+    'evaluate',
+    'read',
+    'train',
+  ]);
+  expect(run.logs.nodes.map(({ level }: { level: string }) => level)).toEqual(['INFO', 'INFO']);
+  const more = await api.query(
+    'query ($id: ID!, $after: String) { trainingRun(id: $id) { logs(first: 9, after: $after) { nodes { message } } } }',
+    {
+      id: run.id,
+      after: run.logs.pageInfo.endCursor,
+    },
+  );
+  expect(more.data.trainingRun.logs.nodes[0].message).toContain('the run succeeded');
+
+  const repeated = await api.query(
+    'mutation ($id: ID!) { repeatTrainingRun(input: { runId: $id }) { trainingRun { id status seed repeats { id } } userErrors { code } } }',
+    { id: run.id },
+  );
+  const { trainingRun, userErrors } = repeated.data.repeatTrainingRun;
+  expect(userErrors).toEqual([]);
+  expect(trainingRun).toMatchObject({ status: 'QUEUED', seed: 1, repeats: { id: run.id } });
+
+  const compared = await api.query(
+    'query ($ids: [ID!]!) { compareTrainingRuns(ids: $ids) { name values same } }',
+    {
+      ids: [run.id, trainingRun.id],
+    },
+  );
+  expect(compared.data.compareTrainingRuns).toContainEqual({
+    name: 'status',
+    values: ['SUCCEEDED', 'QUEUED'],
+    same: false,
+  });
+  const again = await api.query(
+    'mutation ($id: ID!) { repeatTrainingRun(input: { runId: $id }) { trainingRun { id } userErrors { code field } } }',
+    { id: trainingRun.id },
+  );
+  expect(again.data.repeatTrainingRun).toEqual({
+    trainingRun: null,
+    userErrors: [{ code: 'RUN_NOT_REPEATABLE', field: ['input', 'runId'] }],
+  });
+  const one = await api.query('query ($ids: [ID!]!) { compareTrainingRuns(ids: $ids) { name } }', {
+    ids: [run.id],
+  });
+  expect(one.errors![0].message).toBe('ids has 1 entries: expected 2 to 20');
+});
+
 test('pages of any list join up to the whole list, each row once', async () => {
   const movies = await walk('movies', 'first: 7, orderBy: MEAN_RATING_DESC', 'movieId');
   expect(movies.length).toBe(80);

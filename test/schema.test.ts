@@ -47,6 +47,7 @@ test('every mutation takes one input and answers with userErrors', () => {
     'promoteModel',
     'rateMovie',
     'removeRating',
+    'repeatTrainingRun',
     'resumeTrainingRun',
     'startBatchScoring',
     'startTrainingRun',

@@ -16,6 +16,7 @@ import { rejectPages } from '../store/importRecord.js';
 import { findModels } from '../store/models.js';
 import { findMovies, moviesByIndex } from '../store/movies.js';
 import { findRatings, type RatingOrder, ratingPagesOfMovies, ratingPagesOfUsers } from '../store/ratings.js';
+import { runLogPages } from '../store/runLogs.js';
 import { findRuns } from '../store/runs.js';
 import { scoringProgress } from '../store/scoringRuns.js';
 import type { Store } from '../store/store.js';
@@ -23,7 +24,7 @@ import { findUsers } from '../store/users.js';
 
 interface PageKey {
   parentId: number;
-  order: RatingOrder | 'USER_ID' | 'FILE';
+  order: RatingOrder | 'USER_ID' | 'FILE' | 'TIME';
   first: number;
   after: string[] | null;
 }
@@ -58,6 +59,9 @@ export function createLoaders(store: Store, recommender: Recommender) {
     ratingsOfMovie: pageLoader((ids, { first, after }) => ratingPagesOfMovies(store, ids, first, after)),
     rejects: pageLoader((ids, { first, after }) => rejectPages(store, ids, first, after)),
     run: new DataLoader((ids: readonly number[]) => findRuns(store, ids)),
+    runLogs: pageLoader((ids, { first, after }) =>
+      runLogPages(store, ids, first, after === null ? null : Number(after[0])),
+    ),
     epochs: new DataLoader((runIds: readonly number[]) => findEpochs(store, runIds)),
     evaluation: new DataLoader((runIds: readonly number[]) => findEvaluations(store, runIds)),
     confusion: new DataLoader(

@@ -9,6 +9,7 @@ import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
 import { createOutput, type Output } from './output.js';
 import { addQuickstart } from './quickstart.js';
+import { addRuns } from './runs.js';
 import { addScore } from './score.js';
 import { addServe } from './serve.js';
 import { addSynth } from './synth.js';
@@ -35,6 +36,7 @@ export function createProgram(config: Config, version: string): Command {
     addMigrate,
     addImport,
     addTrain,
+    addRuns,
     addScore,
     addWork,
     addServe,
@@ -45,8 +47,12 @@ export function createProgram(config: Config, version: string): Command {
   ]) {
     add(program, io);
   }
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of allCommands(program)) command.exitOverride();
   return program;
+}
+
+function allCommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(allCommands)];
 }
 
 function helpOnEnvironment(): string {

@@ -12,6 +12,7 @@ import {
   type Hyperparameters,
   PRESETS,
 } from '../store/hyperparameters.js';
+import type { TrainingRun } from '../store/prisma/client.js';
 import { type RunRequest, resolveRunRequest } from '../store/runRequest.js';
 import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
@@ -115,13 +116,25 @@ export function toRequest(options: TrainOptions, codeVersion: string): RunReques
 export async function runTraining(
   store: Store,
   request: RunRequest,
+  settings: EngineSettings,
+  output: Output,
+  signal: AbortSignal,
+  others: readonly OtherModel[] = [],
+): Promise<OtherModel & { runId: number }> {
+  const run = await createRun(store, request, 'RUNNING');
+  return trainHere(store, run, settings, output, signal, others);
+}
+
+/** As runTraining, for a run that is RUNNING and the caller's. */
+export async function trainHere(
+  store: Store,
+  run: TrainingRun,
   { threads }: EngineSettings,
   output: Output,
   signal: AbortSignal,
   others: readonly OtherModel[] = [],
-): Promise<OtherModel> {
+): Promise<OtherModel & { runId: number }> {
   let figures: OtherModel | null = null;
-  const run = await createRun(store, request, 'RUNNING');
   output.event(
     { event: 'run', runId: run.id, preset: run.preset },
     `training run ${run.id}, preset ${run.preset}`,
@@ -134,7 +147,7 @@ export async function runTraining(
     },
   });
   if (outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
-  return figures!;
+  return { ...figures!, runId: run.id };
 }
 
 function report(event: TrainingEvent, output: Output, others: readonly OtherModel[]): void {

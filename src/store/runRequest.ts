@@ -26,11 +26,15 @@ export interface RunRequest {
   /** Asking again with the same key gives the same run. */
   idempotencyKey: string | null;
   codeVersion: string;
+  /** Id of the run whose record it was made from; its ratings must be the same then. */
+  repeats?: number;
 }
 
 /** Absent and null alike mean the default. */
 export type RunArguments = {
-  [Name in keyof Omit<RunRequest, 'codeVersion' | 'hyperparameters' | 'split'>]?: RunRequest[Name] | null;
+  [Name in keyof Omit<RunRequest, 'codeVersion' | 'hyperparameters' | 'split' | 'repeats'>]?:
+    | RunRequest[Name]
+    | null;
 } & {
   hyperparameters?: Partial<Hyperparameters> | null;
   split?: Partial<Split> | null;

@@ -12,6 +12,7 @@
 import { AppError, type ErrorCode } from '../errors.js';
 import type { Hyperparameters } from './hyperparameters.js';
 import type { Prisma, RunStatus, TrainingRun } from './prisma/client.js';
+import { appendRunLog } from './runLogs.js';
 import type { RunRequest } from './runRequest.js';
 import type { Store } from './store.js';
 
@@ -89,7 +90,7 @@ export async function findRuns(store: Store, ids: readonly number[]): Promise<(T
 /** @throws AppError RUN_NOT_FOUND */
 export async function getRun(store: Store, id: number): Promise<TrainingRun> {
   const run = await findRun(store, id);
-  if (!run) throw new AppError('RUN_NOT_FOUND', `no training run ${id}`);
+  if (!run) throw new AppError('RUN_NOT_FOUND', `no training run ${id}`, { argumentPath: ['runId'] });
   return run;
 }
 
@@ -203,6 +204,7 @@ export async function cancelRun(store: Store, id: number): Promise<TrainingRun> 
   );
   const run = await getRun(store, id);
   if (rowCount === 0) throw ended(run);
+  await appendRunLog(store, id, 'WARN', 'somebody cancels the run');
   return run;
 }
 
@@ -216,6 +218,7 @@ export async function resumeRun(store: Store, id: number): Promise<TrainingRun> 
   );
   const run = await getRun(store, id);
   if (rowCount === 0) throw ended(run);
+  await appendRunLog(store, id, 'INFO', 'somebody resumes the run');
   return run;
 }
 
@@ -254,6 +257,10 @@ export async function takeBackLostRuns(store: Store): Promise<Pick<TrainingRun, 
      returning run.id, run.status`,
     [LOST_AFTER_SECONDS, MAX_LOSSES],
   );
+  for (const { id, status } of rows) {
+    const message = `no heartbeat for ${LOST_AFTER_SECONDS} seconds: the run is ${status} now`;
+    await appendRunLog(store, id, status === 'FAILED' ? 'ERROR' : 'WARN', message);
+  }
   return rows;
 }
 

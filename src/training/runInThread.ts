@@ -9,6 +9,7 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import { beat, endRun, type RunProgress, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
+import { openRunLog } from './runLog.js';
 import type { StopMessage, ThreadError, ThreadInput, ThreadMessage } from './thread.js';
 
 const BEAT_MS = 1000;
@@ -33,6 +34,19 @@ export async function runInThread(
   run: TrainingRun,
   options: ThreadOptions,
 ): Promise<RunOutcome> {
+  const log = openRunLog(store, run.id);
+  const outcome = await trainToEnd(store, run, {
+    ...options,
+    onEvent(event) {
+      log.tell(event);
+      options.onEvent?.(event);
+    },
+  });
+  await log.end(outcome);
+  return outcome;
+}
+
+async function trainToEnd(store: Store, run: TrainingRun, options: ThreadOptions): Promise<RunOutcome> {
   const error = await superviseThread(store, inputOf(store, run, options), options);
   if (!error) return { status: 'SUCCEEDED' };
   const isStopped = error.code === 'RUN_CANCELLED';

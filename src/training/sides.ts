@@ -11,6 +11,7 @@ import {
 } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
+import { checkRepeatedRatings } from '../store/runRecord.js';
 import { type RunClaim, recordStart } from '../store/runs.js';
 import type { RatingScale } from '../store/scale.js';
 import { type Store, whenBack } from '../store/store.js';
@@ -26,7 +27,7 @@ export interface Sides extends SplitRatings {
   checksum: string;
 }
 
-/** Reads, splits and announces. @throws AppError RUN_NO_RATINGS, or the reason of a signal */
+/** Reads, splits and announces. @throws AppError RUN_NO_RATINGS, RUN_OTHER_RATINGS, or the reason of a signal */
 export async function readSides(
   store: Store,
   engine: Engine,
@@ -37,6 +38,7 @@ export async function readSides(
   const signal = AbortSignal.any([signals.signal, signals.handBack].filter((each) => each !== undefined));
   const onProgress = (rows: number, total: number) => onEvent?.({ event: 'reading', rows, total });
   const table = await whenBack(() => readRatings(store, { onProgress, signal }), signal);
+  await whenBack(() => checkRepeatedRatings(store, run, table.checksum), signal);
   const sides = splitRatings(table, run.split as unknown as Split);
   const asked = storedHyperparameters(run.hyperparameters);
   const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);

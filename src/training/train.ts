@@ -21,7 +21,7 @@ import type { RatingSet } from './split.js';
 
 /**
  * Trains a run that is RUNNING and stores its result; the caller ends the run when this throws.
- * @throws AppError RUN_NO_RATINGS, RUN_DIVERGED, RUN_LOST, or the signal's reason
+ * @throws AppError RUN_NO_RATINGS, RUN_OTHER_RATINGS, RUN_DIVERGED, RUN_LOST, or the signal's reason
  */
 export async function trainRun(
   store: Store,

@@ -5,6 +5,7 @@ import { checkEngine } from '../../engines/open.js';
 import type { ErrorCode } from '../../errors.js';
 import { promoteModel } from '../../store/models.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
+import { repeatRequest } from '../../store/runRecord.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
 import { cancelRun, createRun, resumeRun } from '../../store/runs.js';
 import { checkUserId } from '../checks.js';
@@ -21,6 +22,8 @@ import {
   RateMoviePayload,
   RemoveRatingInput,
   RemoveRatingPayload,
+  RepeatTrainingRunInput,
+  RepeatTrainingRunPayload,
   ResumeTrainingRunInput,
   ResumeTrainingRunPayload,
   StartTrainingRunInput,
@@ -82,6 +85,23 @@ export class MutationResolver {
     return orUserErrors(['RUN_NOT_FOUND', 'RUN_ENDED', 'BAD_INPUT'], async () => {
       const run = await resumeRun(store, toKey('TrainingRun', runId, 'runId'));
       await queue.sendJob({ name: 'train', runId: run.id }, run.priority);
+      return { trainingRun: toTrainingRun(run) };
+    });
+  }
+
+  @Mutation(() => RepeatTrainingRunPayload, {
+    description:
+      'Queues a run with the record of an earlier one, on the same engine: the same ratings give the same model. It fails with RUN_OTHER_RATINGS when they have changed, and its model does not become active.',
+  })
+  repeatTrainingRun(
+    @Arg('input', () => RepeatTrainingRunInput, { description: 'Which run.' })
+    { runId }: RepeatTrainingRunInput,
+    @Ctx() { store, queue, codeVersion }: Context,
+  ): Promise<RepeatTrainingRunPayload> {
+    return orUserErrors(['RUN_NOT_FOUND', 'RUN_NOT_REPEATABLE', 'BAD_INPUT'], async () => {
+      const request = await repeatRequest(store, toKey('TrainingRun', runId, 'runId'), codeVersion);
+      const run = await createRun(store, request);
+      await queue.sendJob({ name: 'train', runId: run.id });
       return { trainingRun: toTrainingRun(run) };
     });
   }

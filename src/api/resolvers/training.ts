@@ -2,9 +2,10 @@
 
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { listEngines } from '../../engines/open.js';
-import { hintOf } from '../../errors.js';
+import { AppError, hintOf } from '../../errors.js';
 import { listModels } from '../../store/models.js';
 import { RunStatus } from '../../store/prisma/client.js';
+import { compareRuns } from '../../store/runRecord.js';
 import { findRun, listRuns } from '../../store/runs.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
@@ -12,7 +13,19 @@ import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection
 import { Evaluation } from '../types/evaluation.js';
 import { toModel, toTrainingRun } from '../types/fromRows.js';
 import { Engine, Model, ModelConnection } from '../types/models.js';
-import { EpochMetric, RunError, TrainingRun, TrainingRunConnection } from '../types/training.js';
+import {
+  ComparedFact,
+  EpochMetric,
+  PhaseTiming,
+  RunError,
+  type RunLog,
+  RunLogConnection,
+  TrainingRun,
+  TrainingRunConnection,
+} from '../types/training.js';
+
+/** So many runs are compared at most. */
+const COMPARED_MAX = 20;
 
 @Resolver(() => TrainingRun)
 export class TrainingRunResolver {
@@ -45,6 +58,62 @@ export class TrainingRunResolver {
     return toConnection(rows.map(toTrainingRun), first, after, ({ key }) =>
       encodeCursor('trainingRuns', [key]),
     );
+  }
+
+  @Query(() => [ComparedFact], {
+    description: 'Settings, ratings and results of runs side by side: what differs, and what came of it.',
+  })
+  async compareTrainingRuns(
+    @Arg('ids', () => [ID], { description: 'The ids of 2 to 20 TrainingRuns.' }) ids: string[],
+    @Ctx() { store }: Context,
+  ): Promise<ComparedFact[]> {
+    if (ids.length < 2 || ids.length > COMPARED_MAX)
+      throw new AppError('BAD_INPUT', `ids has ${ids.length} entries: expected 2 to ${COMPARED_MAX}`);
+    const keys = ids.map((id) => toKey('TrainingRun', id, 'ids'));
+    const facts = await compareRuns(store, keys);
+    return facts.map(({ values, ...fact }) => ({
+      ...fact,
+      values: values.map((value) => (value === null ? null : String(value))),
+    }));
+  }
+
+  @FieldResolver(() => RunLogConnection, { description: 'What it told while it trained, oldest first.' })
+  async logs(
+    @Arg('first', () => Int, { description: 'Lines in a page, 1 to 100.' }) first: number,
+    @Arg('after', () => String, {
+      nullable: true,
+      description: 'endCursor of the page before; null for the first page.',
+    })
+    after: string | null,
+    @Root() { key }: TrainingRun,
+    @Ctx() { loaders }: Context,
+  ): Promise<Connection<RunLog>> {
+    checkFirst(first);
+    const from = decodeIdCursor('runLogs', after);
+    const rows = (await loaders.runLogs.load({
+      ...{ parentId: key, order: 'TIME', first: first + 1 },
+      after: from === null ? null : [String(from)],
+    })) as RunLog[];
+    return toConnection(rows, first, after, ({ id }) => encodeCursor('runLogs', [id]));
+  }
+
+  @FieldResolver(() => [PhaseTiming], {
+    description: 'How long its phases took; empty until it has succeeded.',
+  })
+  timings(@Root() { timings }: TrainingRun): PhaseTiming[] {
+    return Object.entries(timings ?? {}).map(([phase, seconds]) => ({ phase, seconds }));
+  }
+
+  @FieldResolver(() => TrainingRun, {
+    nullable: true,
+    description: 'The run that it repeats from its record; null for others.',
+  })
+  async repeats(
+    @Root() { repeatedKey }: TrainingRun,
+    @Ctx() { loaders }: Context,
+  ): Promise<TrainingRun | null> {
+    const run = repeatedKey === null ? null : await loaders.run.load(repeatedKey);
+    return run && toTrainingRun(run);
   }
 
   @FieldResolver(() => [EpochMetric], { description: 'Figures of the epochs that are done, in order.' })

@@ -25,6 +25,7 @@ export function toTrainingRun(row: prisma.TrainingRun): TrainingRun {
   return {
     ...row,
     ...{ hyperparameters, progress, id: toNodeId('TrainingRun', row.id), key: row.id },
+    repeatedKey: row.repeats,
   } as unknown as TrainingRun;
 }
 

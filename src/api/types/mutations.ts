@@ -228,6 +228,18 @@ export class ResumeTrainingRunPayload extends Payload {
   trainingRun?: TrainingRun | null;
 }
 
+@InputType({ description: 'Which run to train once more.' })
+export class RepeatTrainingRunInput {
+  @Field(() => ID, { description: 'The id of a TrainingRun that has begun.' })
+  runId!: string;
+}
+
+@ObjectType({ description: 'The new run, or why none was queued.' })
+export class RepeatTrainingRunPayload extends Payload {
+  @Field(() => TrainingRun, { nullable: true, description: 'The queued run; null when it was refused.' })
+  trainingRun?: TrainingRun | null;
+}
+
 @InputType({ description: 'Which model to make the active one.' })
 export class PromoteModelInput {
   @Field(() => ID, { description: 'The id of a Model. Promoting a former one rolls back.' })

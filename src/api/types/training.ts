@@ -2,7 +2,7 @@
 
 import { DateTimeResolver as DateTime } from 'graphql-scalars';
 import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
-import { RunStatus } from '../../store/prisma/client.js';
+import { LogLevel, RunStatus } from '../../store/prisma/client.js';
 import { connectionType } from '../paging.js';
 import { Node } from './node.js';
 
@@ -192,6 +192,56 @@ export class RunError {
   hint!: string | null;
 }
 
+@ObjectType({ description: 'How long one phase of a run took.', simpleResolvers: true })
+export class PhaseTiming {
+  @Field(() => String, { description: 'read, baselines, train or evaluate.' })
+  phase!: string;
+
+  @Field(() => Float, { description: 'Seconds, of the attempt that succeeded.' })
+  seconds!: number;
+}
+
+registerEnumType(LogLevel, {
+  name: 'LogLevel',
+  description: 'How serious a line of a log is.',
+  valuesConfig: {
+    INFO: { description: 'As it should be.' },
+    WARN: { description: 'Not as planned; the run goes on, or was stopped by somebody.' },
+    ERROR: { description: 'Why the run failed.' },
+  },
+});
+
+@ObjectType({ description: 'What a run told at one moment.', simpleResolvers: true })
+export class RunLog {
+  @Field(() => DateTime, { description: 'When.' })
+  loggedAt!: Date;
+
+  @Field(() => LogLevel, { description: 'How serious it is.' })
+  level!: LogLevel;
+
+  @Field(() => String, { description: 'What happened, for a person.' })
+  message!: string;
+
+  id!: number;
+}
+
+@ObjectType({ description: 'One fact of the records of several runs, side by side.', simpleResolvers: true })
+export class ComparedFact {
+  @Field(() => String, {
+    description: 'Name of a setting, of the ratings, or of a result: "learningRate", "rmse".',
+  })
+  name!: string;
+
+  @Field(() => [String], {
+    nullable: 'items',
+    description: 'As text, one for each run in the order asked for; null where a run has none.',
+  })
+  values!: (string | null)[];
+
+  @Field(() => Boolean, { description: 'Whether all runs have the same.' })
+  same!: boolean;
+}
+
 @ObjectType({ implements: Node, description: 'One training of one model, and its record.' })
 export class TrainingRun extends Node {
   @Field(() => RunStatus, { description: 'Whether it waits, trains or has ended, and how.' })
@@ -250,6 +300,18 @@ export class TrainingRun extends Node {
   })
   snapshotChecksum!: string | null;
 
+  @Field(() => Int, {
+    nullable: true,
+    description: 'How many ratings it read in all; null until it has read them.',
+  })
+  snapshotRatings!: number | null;
+
+  @Field(() => DateTime, {
+    nullable: true,
+    description: 'Time of the newest of them; null until it has read them, and where ratings carry no times.',
+  })
+  snapshotLatest!: Date | null;
+
   @Field(() => String, { description: 'Version of Marquee that recorded it.' })
   codeVersion!: string;
 
@@ -263,8 +325,13 @@ export class TrainingRun extends Node {
   finishedAt!: Date | null;
 
   key!: number;
+  /** The run that it repeats. */
+  repeatedKey!: number | null;
+  /** Seconds by phase. */
+  timings!: Record<string, number> | null;
   errorCode!: string | null;
   errorMessage!: string | null;
 }
 
+export const RunLogConnection = connectionType('RunLog', RunLog);
 export const TrainingRunConnection = connectionType('TrainingRun', TrainingRun);
