@@ -70,6 +70,10 @@ export const ERROR_CODES = {
     when: 'Reading or storing failed in the middle of an import.',
     hint: 'The store is as it was. Mend the cause named above, then import again.',
   },
+  EXPORT_FAILED: {
+    when: 'An export could not be written, would replace a folder that is there, or has nothing to write.',
+    hint: 'Mend the cause named above, or write to another folder.',
+  },
   SYNTH_FAILED: {
     when: 'A synthetic set could not be written, or would replace ratings that are there.',
     hint: 'Mend the cause named above, or write to another folder.',

@@ -5,6 +5,7 @@ import { type Config, ENVIRONMENT } from '../config.js';
 import { addBench } from './bench.js';
 import { addCv } from './cv.js';
 import { addEngines } from './engines.js';
+import { addExport } from './export.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
 import { createOutput, type Output } from './output.js';
@@ -38,6 +39,7 @@ export function createProgram(config: Config, version: string): Command {
     addTrain,
     addRuns,
     addScore,
+    addExport,
     addWork,
     addServe,
     addSynth,

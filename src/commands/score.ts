@@ -1,12 +1,11 @@
 // marquee score: the recommendations of every user, stored for SQL. This process works at it; others may help.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Command, InvalidArgumentError } from 'commander';
+import type { Command } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { AppError, type ErrorCode } from '../errors.js';
 import { helpScoring } from '../scoring/batchScoring.js';
-import { getActiveModel, getModelOfVersion } from '../store/models.js';
-import type { Model, ScoringRun } from '../store/prisma/client.js';
+import type { ScoringRun } from '../store/prisma/client.js';
 import {
   createScoringRun,
   DEFAULT_TOP,
@@ -17,6 +16,7 @@ import {
 } from '../store/scoringRuns.js';
 import type { Store } from '../store/store.js';
 import { toAppError } from '../training/runInThread.js';
+import { ACTIVE, type ModelChoice, modelOf, modelVersion } from './modelChoice.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
@@ -24,7 +24,6 @@ import { formatCount } from './report.js';
 import { withStore } from './session.js';
 
 const LOOK_MS = 500;
-const ACTIVE = 'active';
 
 const HELP = `
 The lists go to the table predictions (docs/sql.md): for each user the movies of their recommendations, those they have rated left
@@ -32,7 +31,7 @@ out. They appear all at once, instead of earlier lists of the same model. Worker
 help. Ctrl-C stops this process only: what is written is kept, workers go on, and the same command takes it up again.`;
 
 interface ScoreOptions {
-  model: number | typeof ACTIVE;
+  model: ModelChoice;
   top: number;
   json?: boolean;
 }
@@ -53,16 +52,6 @@ export function addScore(program: Command, io: Io): void {
         await followScoring(store, run, io.config, output, signal);
       });
     });
-}
-
-function modelVersion(text: string): ScoreOptions['model'] {
-  if (text === ACTIVE) return ACTIVE;
-  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError(`Expected a version or ${ACTIVE}.`);
-  return Number(text);
-}
-
-function modelOf(store: Store, model: ScoreOptions['model']): Promise<Model> {
-  return model === ACTIVE ? getActiveModel(store) : getModelOfVersion(store, model);
 }
 
 /** Works and tells until the scoring has ended, by whomever. @throws what ended it, when it did not succeed */

@@ -8,10 +8,10 @@ import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
 import { wasmDoor } from './wasm.js';
 
-// Not offered to users: what benches verify an engine against, and what they compare it with.
+// Not engines to choose: what benches verify an engine against and compare it with, and models for a browser.
 export { type Hardware, measureHardware } from './native.js';
 export { referenceDoor } from './reference.js';
-export { tfjsWasmStockDoor } from './tfjs.js';
+export { exportLayers, tfjsWasmStockDoor } from './tfjs.js';
 
 /** Fastest first: the order in which `auto` tries them. */
 export const ENGINE_DOORS: readonly EngineDoor[] = [

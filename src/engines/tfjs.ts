@@ -3,8 +3,9 @@
 
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import type { Engine, EngineDoor, EngineProbe } from './engine.js';
+import type { Engine, EngineDoor, EngineProbe, ModelShape, Parameters } from './engine.js';
 import { onBackend, type Tfjs } from './tfjsBackend.js';
+import { type LayersFiles, type StarScale, toLayersModel } from './tfjsExport.js';
 import { registerKernels } from './tfjsKernels.js';
 import { openTfjsScorer } from './tfjsScorer.js';
 import { openTfjsTrainer } from './tfjsTrainer.js';
@@ -13,6 +14,15 @@ export const tfjsCpuDoor = tfjsDoor('tfjs:cpu', loadCpu);
 export const tfjsWasmDoor = tfjsDoor('tfjs:wasm', () => loadWasm(true));
 /** TensorFlow.js as published, for benches to compare with; in a thread of its own, since kernels cannot be taken back. */
 export const tfjsWasmStockDoor = tfjsDoor('tfjs:wasm-stock', () => loadWasm(false));
+
+/** A model for tf.loadLayersModel, built on the plain backend. */
+export async function exportLayers(
+  shape: ModelShape,
+  parameters: Parameters,
+  scale: StarScale,
+): Promise<LayersFiles> {
+  return toLayersModel(await loadCpu(), shape, parameters, scale);
+}
 
 interface LoadedTfjs extends Tfjs {
   device: string;

@@ -48,7 +48,7 @@ function buildLayers(tfjs: Tfjs, shape: ModelShape): LayersModel {
 }
 
 /** The rows (B × width) that the inputs choose from user_{kind} and movie_{kind}. */
-function rowsOfTables(
+export function rowsOfTables(
   { layers: { layers } }: Tfjs,
   { users, movies }: ModelShape,
   kind: 'embeddings' | 'biases',
@@ -66,7 +66,7 @@ function rowsOfTables(
 }
 
 /** From the embeddings' rows to the output (B × 1), its bias included. */
-function hiddenPart(
+export function hiddenPart(
   { layers: { layers } }: Tfjs,
   shape: ModelShape,
   embeddings: SymbolicTensor[],
@@ -107,7 +107,7 @@ function outputBias({ core, layers: { layers, initializers } }: Tfjs) {
   return new OutputBias({ name: 'output' });
 }
 
-function weightOf(model: LayersModel, parameterName: string): LayerVariable {
+export function weightOf(model: LayersModel, parameterName: string): LayerVariable {
   // A table has a layer to itself, and one weight: (rows × 1) where our parameter has (rows).
   if (rowsOf(parameterName)) return model.getLayer(parameterName).weights[0];
   const [, layer, kind] = /^(.+)_(weights|biases)$/.exec(parameterName)!;

@@ -2,6 +2,7 @@
 
 import { afterCondition, type KeysetOrder, type KeysetValues, keyColumn, orderBy } from './keyset.js';
 import type { Store } from './store.js';
+import { idsByIndex } from './users.js';
 
 export interface MovieRow {
   movieId: number;
@@ -62,12 +63,7 @@ export async function moviesByIndex(store: Store, indices: readonly number[]): P
 
 /** movieId of each row of the embedding. */
 export async function movieIdsByIndex(store: Store): Promise<Int32Array> {
-  const { rows } = await store.pool.query<{ idx: number; movieId: number }>(
-    'select idx, movie_id as "movieId" from movies',
-  );
-  const ids = new Int32Array(rows.reduce((most, { idx }) => Math.max(most, idx + 1), 0));
-  for (const { idx, movieId } of rows) ids[idx] = movieId;
-  return ids;
+  return idsByIndex(store, 'movies', 'movie_id');
 }
 
 export async function pageOfMovies(

@@ -72,3 +72,18 @@ export async function usersByIndex(store: Store, first: number, end: number): Pr
   );
   return rows;
 }
+
+/** userId of each row of the embedding. */
+export async function userIdsByIndex(store: Store): Promise<Int32Array> {
+  return idsByIndex(store, 'users', 'user_id');
+}
+
+/** The ids of a table by idx; 0 where a row is gone. */
+export async function idsByIndex(store: Store, table: string, id: string): Promise<Int32Array> {
+  const { rows } = await store.pool.query<{ idx: number; id: number }>(
+    `select idx, ${id} as id from ${table}`,
+  );
+  const ids = new Int32Array(rows.reduce((most, { idx }) => Math.max(most, idx + 1), 0));
+  for (const { idx, id } of rows) ids[idx] = id;
+  return ids;
+}

@@ -1,0 +1,121 @@
+// The files of an export: a folder that appears when all of it is written, and not at all when something fails.
+
+import { randomUUID } from 'node:crypto';
+import { createWriteStream, existsSync } from 'node:fs';
+import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { Transform } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { fileWriter, parquetWriteRows } from 'hyparquet-writer';
+import type { LayersFiles } from '../../engines/tfjsExport.js';
+import { AppError, messageOf } from '../../errors.js';
+import type { ExportTable, TableReader } from '../../store/tableExport.js';
+
+/** A browser fetches these side by side. */
+const SHARD_BYTES = 4 << 20;
+const ROW_GROUP_ROWS = 100_000;
+const NEWLINE = 10;
+
+export interface ExportOptions {
+  /** The folder. */
+  out: string;
+  /** Takes the place of a folder that is there. */
+  force: boolean;
+  signal: AbortSignal;
+  onRows: (file: string, rows: number) => void;
+}
+
+/** Gives `write` a folder, and shows it as `out` when it is done. @throws AppError EXPORT_FAILED, or the signal's reason */
+export async function intoFolder<T>(
+  { out, force, signal }: ExportOptions,
+  write: (folder: string) => Promise<T>,
+): Promise<T> {
+  if (out === '') throw new AppError('USAGE', '--out is empty: expected the folder to write to');
+  const target = resolve(out);
+  if (existsSync(target) && !force)
+    throw new AppError('EXPORT_FAILED', `${out} exists already; --force replaces it`);
+  const folder = join(dirname(target), `.marquee-export-${randomUUID()}`);
+  try {
+    await mkdir(folder, { recursive: true });
+    const result = await write(folder);
+    signal.throwIfAborted();
+    if (force) await rm(target, { recursive: true, force: true });
+    await rename(folder, target);
+    return result;
+  } catch (error) {
+    if (error instanceof AppError || signal.aborted || !isOfFiles(error)) throw error;
+    throw new AppError('EXPORT_FAILED', `could not write ${out}: ${messageOf(error)}`, { cause: error });
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function isOfFiles(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error && 'path' in error;
+}
+
+export async function writeCsv(
+  folder: string,
+  reader: TableReader,
+  table: ExportTable,
+  { signal, onRows }: ExportOptions,
+): Promise<string> {
+  const file = `${table.name}.csv`;
+  let lines = -1;
+  const counter = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      for (let at = chunk.indexOf(NEWLINE); at >= 0; at = chunk.indexOf(NEWLINE, at + 1)) lines++;
+      onRows(file, lines);
+      done(null, chunk);
+    },
+  });
+  await pipeline(reader.csv(table), counter, createWriteStream(join(folder, file)), { signal });
+  return file;
+}
+
+export async function writeParquet(
+  folder: string,
+  reader: TableReader,
+  table: ExportTable,
+  { signal, onRows }: ExportOptions,
+): Promise<string> {
+  const file = `${table.name}.parquet`;
+  async function* rows() {
+    let count = 0;
+    for await (const row of reader.rows(table)) {
+      yield row;
+      if (++count % 10_000 !== 0) continue;
+      signal.throwIfAborted();
+      onRows(file, count);
+    }
+  }
+  await parquetWriteRows({
+    writer: fileWriter(join(folder, file)),
+    rows: rows(),
+    columns: table.columns.map((column) => ({ ...column })),
+    rowGroupSize: ROW_GROUP_ROWS,
+  });
+  return file;
+}
+
+/** As tf.loadLayersModel reads it. */
+export async function writeLayersModel(
+  folder: string,
+  { topology, weightSpecs, weights }: LayersFiles,
+): Promise<string[]> {
+  const paths: string[] = [];
+  for (let at = 0; at < weights.length; at += SHARD_BYTES) {
+    paths.push(`weights-${paths.length + 1}.bin`);
+    await writeFile(join(folder, paths[paths.length - 1]), weights.subarray(at, at + SHARD_BYTES));
+  }
+  await writeJson(folder, 'model.json', {
+    ...{ format: 'layers-model', generatedBy: 'Marquee', convertedBy: null, modelTopology: topology },
+    weightsManifest: [{ paths, weights: weightSpecs }],
+  });
+  return ['model.json', ...paths];
+}
+
+export async function writeJson(folder: string, file: string, value: unknown): Promise<string> {
+  await writeFile(join(folder, file), `${JSON.stringify(value)}\n`);
+  return file;
+}
