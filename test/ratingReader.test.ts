@@ -3,13 +3,14 @@
 
 import { readPortal } from '#src/store/portal.js';
 import { readRatings } from '#src/store/ratingReader.js';
+import { readCopy } from '#src/store/rowStream.js';
 import { inTransaction, openStore, type Store } from '#src/store/store.js';
 import { splitRatings } from '#src/training/split.js';
 import { startProxy, type TestProxy } from './support/proxy.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
 const SPLIT = { kind: 'HASH', testFraction: 0.2, seed: 42 } as const;
-/** More than two batches of 100,000 rows. */
+/** Two batches of 1,000 users and half of one. */
 const MANY = 250_000;
 
 let store: TestStore;
@@ -76,7 +77,7 @@ test('what others write while it reads is not seen', async () => {
   const write = () => {
     writes.push(store.pool.query(`update ratings set rating = 0.5`));
     writes.push(
-      store.pool.query(`insert into ratings select 1000000, movie_id, 5 from movies where idx < 100`),
+      store.pool.query(`insert into ratings select 1000000, movie_id, 5 from movies where idx < 50`),
     );
     writes.push(store.pool.query(`delete from ratings where user_id = 500`));
   };
@@ -85,7 +86,7 @@ test('what others write while it reads is not seen', async () => {
   await Promise.all(writes);
   expect(during.checksum).toBe(before.checksum);
   expect(during.ratings).toEqual(before.ratings);
-  expect(await countRatings()).toBe(249_850);
+  expect(await countRatings()).toBe(249_950);
 });
 
 test('the checksum changes with any rating, and only then', async () => {
@@ -187,6 +188,85 @@ test('an error of onBatch ends the reading with that error', async () => {
   await expectUsable(store);
 });
 
+test('the next batch is asked for only when the last one has been dealt with', async () => {
+  let rows = 0;
+  let goOn = (): void => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  const reading = inTransaction(store.pool, (client) =>
+    readPortal(client, 'select i from generate_series(1, 5) as i', {
+      onRow: () => rows++,
+      onBatch: () => held,
+      batchRows: 2,
+    }),
+  );
+  await store.pool.query('select pg_sleep(0.1)');
+  expect(rows).toBe(2);
+  goOn();
+  await reading;
+  expect(rows).toBe(5);
+});
+
+test('messages are put together wherever the network cuts them', async () => {
+  const slow = await startProxy(store.url, { fromServer: () => false, pieceBytes: 7 });
+  const cut = await openStore(slow.url);
+  await insertSmallSet();
+  expect(await readRatings(cut)).toEqual(await readRatings(store));
+  await cut.close();
+  await slow.close();
+});
+
+test('by COPY the same rows come in the same bytes, and errors and aborts end it', async () => {
+  const text = `select i, array[i, 2 * i]::int[], null::int from generate_series(1, 3000) as i`;
+  const collect = (read: typeof readPortal | typeof readCopy) =>
+    inTransaction(store.pool, async (client) => {
+      const rows: string[] = [];
+      await read(client, text, { onRow: (bytes, at) => rows.push(bytes.toString('hex', at, at + 52)) });
+      return rows;
+    });
+  const byCopy = await collect(readCopy);
+  expect(byCopy).toHaveLength(3000);
+  expect(byCopy).toEqual(await collect(readPortal));
+  const failing = inTransaction(store.pool, (client) =>
+    readCopy(client, 'select 1 / (100 - i) from generate_series(1, 200) as i', { onRow() {} }),
+  );
+  await expect(failing).rejects.toMatchObject({ code: '22012' });
+  const stop = new AbortController();
+  const aborted = inTransaction(store.pool, (client) =>
+    readCopy(client, 'select i from generate_series(1, 1000000) as i', {
+      onRow: () => stop.abort(new Error('enough')),
+      signal: stop.signal,
+    }),
+  );
+  await expect(aborted).rejects.toThrow('enough');
+  await expectUsable(store);
+});
+
+test('where a portal is refused, ratings are read by COPY, in the same snapshot', async () => {
+  await insertMany();
+  const expected = await readRatings(store);
+  // The server is made to refuse the first statement by groups, and its words are changed to those of one without limits.
+  let refused = 0;
+  const refusing = await startProxy(store.url, {
+    fromClient(bytes) {
+      const at = bytes.indexOf('group by user_id');
+      if (at >= 0 && refused++ === 0) bytes.write('group by nothing', at);
+      return false;
+    },
+    fromServer(bytes) {
+      const at = bytes.indexOf('C42703\0');
+      if (at >= 0) bytes.write('C0A000\0', at);
+      return false;
+    },
+  });
+  const throughProxy = await openStore(refusing.url);
+  expect(await readRatings(throughProxy)).toEqual(expected);
+  expect(refused).toBe(2);
+  await throughProxy.close();
+  await refusing.close();
+});
+
 test('the connection goes on within its transaction, with other queries and other portals', async () => {
   const answers = await inTransaction(store.pool, async (client) => {
     const first = await readInts(client, 'select i from generate_series(1, 3) as i');
@@ -275,10 +355,10 @@ async function insertSmallSet(): Promise<void> {
 
 async function insertMany(): Promise<void> {
   await store.pool.query(
-    'insert into users (user_id, idx) select i, 1000 - i from generate_series(1, 1000) as i',
+    'insert into users (user_id, idx) select i, 2500 - i from generate_series(1, 2500) as i',
   );
   await store.pool.query(
-    `insert into movies (movie_id, idx, title) select i * 3, i - 1, 'Movie' from generate_series(1, 250) as i`,
+    `insert into movies (movie_id, idx, title) select i * 3, i - 1, 'Movie' from generate_series(1, 100) as i`,
   );
   await store.pool.query(
     'insert into ratings (user_id, movie_id, rating) select user_id, movie_id, 0.5 + (user_id + movie_id) % 10 / 2.0 from users, movies',

@@ -3,25 +3,16 @@
 
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
-import { from as copyFrom, to as copyTo } from 'pg-copy-streams';
+import { from as copyFrom } from 'pg-copy-streams';
 import { applyMigrations } from './migrate.js';
-import { readPortal } from './portal.js';
-import { COPY_HEADER } from './ratingRows.js';
+import { type RatingPairs, readPairs } from './ratingReader.js';
+import { readCopy } from './rowStream.js';
 import { inTransaction, openStore, type Store } from './store.js';
 
 const READ = 'select user_id, movie_id, rating from ratings order by user_id, movie_id';
 const FETCH_ROWS = 10_000;
-/** Field count, and length and value of three fields. */
-const COPY_ROW_BYTES = 2 + 3 * 8;
-
-export interface RatingArrays {
-  userIds: Int32Array;
-  movieIds: Int32Array;
-  ratings: Float32Array;
-}
 
 /** Migrated and empty; dropped whatever happens. */
 export async function withBenchDatabase<T>(url: string, work: (store: Store) => Promise<T>): Promise<T> {
@@ -79,16 +70,16 @@ export async function serverVersion({ pool }: Store): Promise<string> {
 
 /** The ways to read all ratings in order; each fills the arrays. */
 export const READERS = {
-  portal: (store, into) => inTransaction(store.pool, (client) => readByPortal(client, into)),
+  portal: (store, into) => inTransaction(store.pool, (client) => readPairs(client, into)),
   copy: (store, into) => inTransaction(store.pool, (client) => readByCopy(client, into)),
   objects: (store, into) => inTransaction(store.pool, (client) => readObjects(client, into)),
-} as const satisfies Record<string, (store: Store, into: RatingArrays) => Promise<void>>;
+} as const satisfies Record<string, (store: Store, into: RatingPairs) => Promise<void>>;
 
 export type ReaderName = keyof typeof READERS;
 
-async function readByPortal(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
+async function readByCopy(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingPairs): Promise<void> {
   let row = 0;
-  await readPortal(client, READ, {
+  await readCopy(client, READ, {
     onRow(bytes, at) {
       userIds[row] = bytes.readInt32BE(at + 4);
       movieIds[row] = bytes.readInt32BE(at + 12);
@@ -97,30 +88,8 @@ async function readByPortal(client: pg.PoolClient, { userIds, movieIds, ratings 
   });
 }
 
-async function readByCopy(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
-  let row = 0;
-  let rest: Buffer = Buffer.alloc(0);
-  let skip = COPY_HEADER.length;
-  const sink = new Writable({
-    highWaterMark: 1 << 20,
-    write(chunk: Buffer, _encoding, done) {
-      const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
-      let at = Math.min(skip, bytes.length);
-      skip -= at;
-      for (; at + COPY_ROW_BYTES <= bytes.length; at += COPY_ROW_BYTES) {
-        userIds[row] = bytes.readInt32BE(at + 6);
-        movieIds[row] = bytes.readInt32BE(at + 14);
-        ratings[row++] = bytes.readFloatBE(at + 22);
-      }
-      rest = bytes.subarray(at);
-      done();
-    },
-  });
-  await pipeline(client.query(copyTo(`copy (${READ}) to stdout (format binary)`)), sink);
-}
-
 /** What pg-cursor gives, too: an object for each row, a batch at a time. */
-async function readObjects(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingArrays) {
+async function readObjects(client: pg.PoolClient, { userIds, movieIds, ratings }: RatingPairs) {
   await client.query(`declare plain_cursor no scroll cursor for ${READ}`);
   for (let row = 0; ; ) {
     const { rows } = await client.query(`fetch ${FETCH_ROWS} from plain_cursor`);

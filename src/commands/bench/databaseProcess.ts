@@ -3,7 +3,8 @@
 
 import { importRatings } from '../../loading/import.js';
 import { helpScoring } from '../../scoring/batchScoring.js';
-import { type RatingArrays, READERS, type ReaderName } from '../../store/benchDatabase.js';
+import { READERS, type ReaderName } from '../../store/benchDatabase.js';
+import type { RatingPairs } from '../../store/ratingReader.js';
 import { openStore, type Store } from '../../store/store.js';
 import { secondsOf } from './timing.js';
 
@@ -62,7 +63,7 @@ async function runReader(
   return { seconds: seconds.slice(1), sum: sumOf(into) };
 }
 
-function sumOf({ userIds, movieIds, ratings }: RatingArrays): number {
+function sumOf({ userIds, movieIds, ratings }: RatingPairs): number {
   let sum = 0;
   for (let i = 0; i < ratings.length; i++) sum += userIds[i] + movieIds[i] * ratings[i];
   return sum;
