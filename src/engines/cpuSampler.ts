@@ -9,7 +9,10 @@ import { initialSamplerState } from './samplerStart.js';
 import { sizeOf } from './shape.js';
 import {
   checkSampler,
+  isOfPosterior,
   meanParameters,
+  type Posterior,
+  posteriorOf,
   type Sampler,
   type SamplerOptions,
   type SamplerState,
@@ -42,7 +45,10 @@ export interface SamplerDevice {
 
 /** As PAD in engines/cpu/equations.h. */
 const PAD = 16;
-const PLACES = ['starts', 'others', 'targets', 'rows', 'priors', 'links', 'means', 'precisions'] as const;
+const PLACES = [
+  ...(['starts', 'others', 'targets', 'rows', 'priors', 'links', 'means', 'precisions'] as const),
+  ...(['variances', 'noises', 'tastes'] as const),
+];
 const SCALARS = SIDES.length * PLACES.length;
 
 /** name: "user_rows". */
@@ -142,6 +148,12 @@ class KernelSampler implements Sampler {
         this.#shape,
         this.#read(sampler, (name) => name.endsWith('_means')),
       ),
+    );
+  }
+
+  posterior(): Promise<Posterior> {
+    return this.#turns.take((sampler) =>
+      posteriorOf(this.#read(sampler, isOfPosterior)),
     );
   }
 

@@ -7,18 +7,31 @@ import type { ReferenceSide } from './referencePriors.js';
 
 /** kept: sweeps since the burn-in, this one included; at most 1: the means become what this sweep expects. */
 export function updateMeans(sides: readonly ReferenceSide[], kept: number): void {
-  if (kept <= 1) {
-    for (const { means, expected } of sides) means.set(expected);
-    return;
-  }
   const K = sides[0].D - 1;
-  const Q = polarFactor(crossings(sides), K);
-  for (const { means, expected, D } of sides) {
-    for (let row = 0; row < means.length; row += D) {
+  const share = kept <= 1 ? 1 : 1 / kept;
+  const Q = share === 1 ? null : polarFactor(crossings(sides), K);
+  const turned = (values: Float32Array, at: number) =>
+    Float64Array.from({ length: K + 1 }, (_, c) => {
+      if (c === K || !Q) return values[at + c];
+      let sum = 0;
+      for (let r = 0; r < K; r++) sum += values[at + r] * Q[r * K + c];
+      return sum;
+    });
+  for (const { means, expected, rows, variances, noises, precisions, tastes, links, D } of sides) {
+    for (let row = 0; row < means.length; row += D) takeRow(row, turned(expected, row), turned(rows, row));
+    for (let row = 0; row < noises.length; row++) noises[row] += share * (1 / precisions[row] - noises[row]);
+    if (!tastes) continue;
+    for (let row = 0; row < tastes.length; row += D)
+      for (const [c, value] of turned(links, row).entries())
+        tastes[row + c] += share * (value - tastes[row + c]);
+
+    function takeRow(at: number, mean: Float64Array, drawn: Float64Array): void {
       for (let c = 0; c < D; c++) {
-        let turned = c === K ? expected[row + K] : 0;
-        if (c < K) for (let r = 0; r < K; r++) turned += expected[row + r] * Q[r * K + c];
-        means[row + c] += (turned - means[row + c]) / kept;
+        const before = means[at + c];
+        const after = share === 1 ? mean[c] : before + share * (mean[c] - before);
+        const square = share === 1 ? (drawn[c] - after) ** 2 : (drawn[c] - before) * (drawn[c] - after);
+        means[at + c] = after;
+        variances[at + c] += share * (square - variances[at + c]);
       }
     }
   }

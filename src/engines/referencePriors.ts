@@ -21,6 +21,10 @@ export interface ReferenceSide {
   /** E x of the rows, given all else, as this sweep had it (N × D). */
   expected: Float32Array;
   precisions: Float32Array;
+  variances: Float32Array;
+  noises: Float32Array;
+  /** Of users alone. */
+  tastes: Float32Array | null;
 }
 
 /** μ (D) and Λ (D × D). */

@@ -14,6 +14,8 @@ import {
   checkSampler,
   copySamplerState,
   meanParameters,
+  type Posterior,
+  posteriorOf,
   type Sampler,
   type SamplerOptions,
   type SamplerState,
@@ -46,6 +48,7 @@ export class ReferenceSampler implements Sampler {
       ...{ ratings: bySide[index], raters: bySide[1 - index] },
       ...{ rows: of('rows'), priors: of('priors'), links: of('links') },
       ...{ means: of('means'), precisions: of('precisions') },
+      ...{ variances: of('variances'), noises: of('noises'), tastes: index === 0 ? of('tastes') : null },
       expected: new Float32Array(of('means').length),
     };
   }
@@ -99,6 +102,10 @@ export class ReferenceSampler implements Sampler {
 
   async parameters(): Promise<Parameters> {
     return meanParameters(this.#options.shape, this.#state);
+  }
+
+  async posterior(): Promise<Posterior> {
+    return posteriorOf(copySamplerState(this.#state));
   }
 
   async state(): Promise<SamplerState> {

@@ -64,6 +64,8 @@ export interface Sampler {
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   /** Posterior means over the sweeps since the burn-in, as the parameters of a model; within it, those of the last sweep alone. */
   parameters(): Promise<Parameters>;
+  /** What is known beside the means, over the same sweeps. */
+  posterior(): Promise<Posterior>;
   state(): Promise<SamplerState>;
   close(): Promise<void>;
 }
@@ -73,7 +75,8 @@ export type Side = (typeof SIDES)[number];
 
 /**
  * With D = K + 1, the bias in the last column; of users, then of movies, each with N rows and the other side with F:
- * rows (N × D), what was drawn; priors (N × D), Bᵀφ; links (F × D), B; means (N × D), of the rows' expectations; precisions (N), w.
+ * rows (N × D), what was drawn; priors (N × D), Bᵀφ; links (F × D), B; means (N × D), of the rows' expectations; precisions (N), w;
+ * variances (N × D), of what was drawn around the means; noises (N), means of 1/w; of users alone tastes (F × D), the mean of B.
  */
 export function samplerTensorShapes({ users, movies, embeddingWidth }: ModelShape) {
   const D = embeddingWidth + 1;
@@ -85,6 +88,9 @@ export function samplerTensorShapes({ users, movies, embeddingWidth }: ModelShap
       { name: `${side}_links`, shape: [others, D] },
       { name: `${side}_means`, shape: [count, D] },
       { name: `${side}_precisions`, shape: [count] },
+      { name: `${side}_variances`, shape: [count, D] },
+      { name: `${side}_noises`, shape: [count] },
+      ...(side === 'user' ? [{ name: 'user_tastes', shape: [others, D] }] : []),
     ];
   });
 }
@@ -107,6 +113,36 @@ export function meanParameters(shape: ModelShape, state: SamplerState): Paramete
     { name: 'movie_biases', shape: [shape.movies], values: movies.biases },
     { name: 'output_biases', shape: [1], values: new Float32Array(1) },
   ];
+}
+
+/** How sure the means are, and what a user who comes later is expected to be like. Coordinates are those of the means, the bias last. */
+export interface Posterior {
+  /** (N × D) each. */
+  userVariances: Float32Array;
+  movieVariances: Float32Array;
+  /** Variance of a rating around what is expected: noise · userNoises[u] · movieNoises[m]. */
+  noise: number;
+  userNoises: Float32Array;
+  movieNoises: Float32Array;
+  /** The mean of the users' link B (M × D). */
+  tastes: Float32Array;
+}
+
+const OF_POSTERIOR = ['variances', 'noises', 'tastes'];
+
+export function isOfPosterior(name: string): boolean {
+  return OF_POSTERIOR.some((what) => name.endsWith(`_${what}`));
+}
+
+export function posteriorOf(state: SamplerState): Posterior {
+  return {
+    userVariances: samplerTensor(state, 'user_variances'),
+    movieVariances: samplerTensor(state, 'movie_variances'),
+    noise: 1 / state.scalars[0],
+    userNoises: samplerTensor(state, 'user_noises'),
+    movieNoises: samplerTensor(state, 'movie_noises'),
+    tastes: samplerTensor(state, 'user_tastes'),
+  };
 }
 
 function splitBias(rows: Float32Array, K: number): { embeddings: Float32Array; biases: Float32Array } {

@@ -1,4 +1,4 @@
-// Running means of the rows' expectations. A chain turns slowly: rows of users and movies turned alike predict the same, but their means
+// Running means of the rows' expectations, the variances of what was drawn around them, and the users' link. A chain turns slowly: rows of users and movies turned alike predict the same, but their means
 // over many turns shrink. So what a sweep expects is first turned to where the means lie: by the Q that is orthogonal and closest to
 // C = Σ e mᵀ over all rows e and means m, its polar factor (orthogonal Procrustes, Schönemann 1966).
 
@@ -71,26 +71,60 @@ static void find_turn(sampler *s) {
   s->columns[K * DP + K] = 1;
 }
 
-/** Takes this thread's rows into the means: turned, or as they are for the first of them. */
-static void take_means(sampler *s, int thread, float share, float *turned) {
+/** x Q. */
+INLINE void turn(const sampler *s, const float *x, float *turned) {
   int32_t D = s->D, DP = s->DP;
+  for (int32_t k = 0; k < DP; k += VL) store(turned + k, (vf){0});
+  for (int32_t d = 0; d < D; d++) add_scaled(turned, x[d], s->columns + d * DP, DP);
+}
+
+/** mean += share (turned − mean). */
+INLINE void take_share(float *mean, const float *turned, float share, int32_t DP) {
+  for (int32_t k = 0; k < DP; k += VL) store(mean + k, fma_(splat(share), load(turned + k) - load(mean + k), load(mean + k)));
+}
+
+/** One row's mean and variances; `drawn` is what the sweep drew. */
+static void take_row(const sampler *s, side *a, int64_t e, float share, float *turned, float *drawn) {
+  int32_t DP = s->DP;
+  const float *expected = a->expected + e * DP, *x = a->rows + e * DP;
+  float *mean = a->means + e * DP, *variance = a->variances + e * DP;
+  if (share == 1) {
+    for (int32_t k = 0; k < DP; k += VL) {
+      vf off = load(x + k) - load(expected + k);
+      store(mean + k, load(expected + k));
+      store(variance + k, off * off);
+    }
+    return;
+  }
+  turn(s, expected, turned);
+  turn(s, x, drawn);
+  for (int32_t k = 0; k < DP; k += VL) {
+    vf before = load(mean + k), after = fma_(splat(share), load(turned + k) - before, before);
+    vf square = (load(drawn + k) - before) * (load(drawn + k) - after), v = load(variance + k);
+    store(mean + k, after);
+    store(variance + k, fma_(splat(share), square - v, v));
+  }
+}
+
+/** Takes this thread's rows into the means: turned, or as they are for the first of them. */
+static void take_means(sampler *s, int thread, float share, float *vectors) {
+  int32_t DP = s->DP;
   for (int which = 0; which < 2; which++) {
     side *a = &s->sides[which];
     range rows = share_of(a->count, 1, thread, s->T);
     for (int64_t e = rows.from; e < rows.to; e++) {
-      const float *expected = a->expected + e * DP;
-      float *mean = a->means + e * DP;
-      if (share == 1) {
-        for (int32_t k = 0; k < DP; k += VL) store(mean + k, load(expected + k));
-        continue;
-      }
-      for (int32_t k = 0; k < DP; k += VL) store(turned + k, (vf){0});
-      for (int32_t d = 0; d < D; d++) add_scaled(turned, expected[d], s->columns + d * DP, DP);
-      for (int32_t k = 0; k < DP; k += VL) {
-        vf m = load(mean + k);
-        store(mean + k, fma_(splat(share), load(turned + k) - m, m));
-      }
+      take_row(s, a, e, share, vectors, vectors + DP);
+      float noise = 1 / a->precisions[e];
+      a->noises[e] = share == 1 ? noise : a->noises[e] + share * (noise - a->noises[e]);
     }
+  }
+  side *users = &s->sides[0];
+  range features = share_of(users->others_count, 1, thread, s->T);
+  for (int64_t f = features.from; f < features.to; f++) {
+    if (share == 1)
+      for (int32_t k = 0; k < DP; k += VL) store(vectors + k, load(users->links + f * DP + k));
+    else turn(s, users->links + f * DP, vectors);
+    take_share(users->tastes + f * DP, vectors, share, DP);
   }
 }
 

@@ -24,9 +24,10 @@ typedef struct {
   // Set by the host, which may look at them between calls.
   int32_t *starts, *others;
   float *targets;
-  float *rows, *priors, *means; // (N × DP)
+  float *rows, *priors, *means, *variances; // (N × DP)
   float *links;                 // (F × DP)
-  float *precisions;            // (N)
+  float *precisions, *noises;   // w, and the mean of 1/w (N)
+  float *tastes;                // the mean of B, of users alone (F × DP)
   // Derived when the sampler is made ready.
   float *roots, *sizes; // 1/√n of each row (N); S of each feature (F)
   float *expected;      // of the rows of this sweep (N × DP)
@@ -70,7 +71,9 @@ static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32
   s->priors = take(a, (int64_t)count * DP, 4);
   s->means = take(a, (int64_t)count * DP, 4);
   s->links = take(a, (int64_t)others * DP, 4);
+  s->variances = take(a, (int64_t)count * DP, 4);
   s->precisions = take(a, count, 4);
+  s->noises = take(a, count, 4);
   s->roots = take(a, count, 4);
   s->sizes = take(a, others, 4);
   s->expected = take(a, (int64_t)count * DP, 4);
@@ -98,6 +101,7 @@ static int64_t lay_out_sampler(struct sampler *s, char *block, const double *con
   take(&a, 1, sizeof *s);
   lay_out_side(&s->sides[0], &a, users, movies, s->DP, s->R);
   lay_out_side(&s->sides[1], &a, movies, users, s->DP, s->R);
+  s->sides[0].tastes = take(&a, movies * DP, 4);
   s->scalars = take(&a, 3, 8);
   s->weighted = take(&a, most, 8);
   s->plain = take(&a, most, 8);
@@ -138,7 +142,8 @@ static void *sampler_place(struct sampler *s, int place) {
   if (place == PLACE_SCALARS) return s->scalars;
   side *of = &s->sides[place / PLACES_OF_SIDE];
   void *const places[PLACES_OF_SIDE] = {of->starts, of->others, of->targets, of->rows,
-                                        of->priors, of->links,  of->means,   of->precisions};
+                                        of->priors, of->links,  of->means,   of->precisions,
+                                        of->variances, of->noises, of->tastes};
   return places[place % PLACES_OF_SIDE];
 }
 

@@ -69,7 +69,7 @@ static double place_length(const double *config, int place) {
   int is_user = place < PLACES_OF_SIDE;
   double N = config[is_user ? SAMPLER_USERS : SAMPLER_MOVIES], F = config[is_user ? SAMPLER_MOVIES : SAMPLER_USERS];
   double DP = ((int64_t)config[SAMPLER_WIDTH] + 16) / 16 * 16, R = config[SAMPLER_RATINGS];
-  const double lengths[PLACES_OF_SIDE] = {N + 1, R, R, N * DP, N * DP, F * DP, N * DP, N};
+  const double lengths[PLACES_OF_SIDE] = {N + 1, R, R, N * DP, N * DP, F * DP, N * DP, N, N * DP, N, is_user ? F * DP : 0};
   return lengths[place % PLACES_OF_SIDE];
 }
 
