@@ -168,6 +168,10 @@ export const ERROR_CODES = {
     when: 'A rating is outside the scale of the data set.',
     hint: 'Ask for it with the query ratingScale; MovieLens has 0.5 to 5.',
   },
+  MODEL_WITHOUT_UNCERTAINTY: {
+    when: 'Recommendations are asked for by CAUTIOUS or EXPLORE, and the model was not trained to know how sure it is.',
+    hint: 'Order by EXPECTED_RATING, or train and promote a model of the presets fast, accurate or maximum.',
+  },
   QUERY_TOO_LARGE: {
     when: 'A query asks for more rows than one answer may hold, all nested pages multiplied.',
     hint: 'Ask for smaller pages or for fewer levels, and follow the cursors.',

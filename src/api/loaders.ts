@@ -2,7 +2,9 @@
 // for all its parents, not one for each.
 
 import DataLoader from 'dataloader';
+import type { Asker } from '../scoring/foldIns.js';
 import type { ScoredPair, Subject } from '../scoring/predict.js';
+import type { RatingReason } from '../scoring/reasons.js';
 import type { RecommendationRequest, Suggestion } from '../scoring/recommend.js';
 import type { Recommender } from '../scoring/recommender.js';
 import {
@@ -31,8 +33,14 @@ interface PageKey {
 
 interface PairKey {
   modelId: number;
-  user: Subject;
+  user: Asker;
   movie: Subject;
+}
+
+interface ReasonKey {
+  modelId: number;
+  user: Asker;
+  movieIndex: number;
 }
 
 interface SuggestionKey {
@@ -77,6 +85,18 @@ export function createLoaders(store: Store, recommender: Recommender) {
         keys,
         ({ modelId }) => modelId,
         (pairs) => recommender.predict(pairs[0].modelId, pairs),
+      ),
+    ),
+    reasons: new DataLoader<ReasonKey, RatingReason[], object>((keys) =>
+      inGroups(
+        keys,
+        ({ user }) => user,
+        (group) =>
+          recommender.reasons(
+            group[0].modelId,
+            group[0].user,
+            group.map(({ movieIndex }) => movieIndex),
+          ),
       ),
     ),
     suggestions: new DataLoader<SuggestionKey, Suggestion[], object>((keys) =>

@@ -2,14 +2,18 @@
 // Apart from the resolvers because several of them ask the same.
 
 import type { Place } from '../engines/places.js';
-import type { Suggestion } from '../scoring/recommend.js';
+import { AppError } from '../errors.js';
+import type { Asker } from '../scoring/foldIns.js';
+import type { RecommendationOrder } from '../scoring/messages.js';
 import type { Model } from '../store/prisma/client.js';
+import { readScale } from '../store/ratingScale.js';
+import { checkOnScale } from '../store/ratings.js';
 import type { UserRow } from '../store/users.js';
 import { checkUserId } from './checks.js';
 import type { Context } from './context.js';
 import { type Connection, decodeNumbersCursor, encodeCursor, toConnection } from './paging.js';
 import { toModel } from './types/fromRows.js';
-import type { PredictedRating, Recommendation, RecommendationFilter } from './types/predictions.js';
+import type { PredictedRating, Recommendation, RecommendationFilter, TasteInput } from './types/predictions.js';
 
 const LIST = 'recommendations';
 
@@ -23,45 +27,113 @@ export async function predictedRatingOf(
   checkUserId(userId);
   const [foundUser, movie] = await Promise.all([loaders.user.load(userId), loaders.movie.load(movieId)]);
   if (!movie) return null;
-  const user = foundUser ?? { userId, idx: -1, ratingCount: 0, meanRating: null };
+  const user = foundUser ?? { ...NOBODY, userId };
   const scored = await loaders.prediction.load({ modelId: model.id, user, movie });
   return { user, movie, model: toModel(model), ...scored } as PredictedRating;
+}
+
+/** What users are that the store does not know. */
+const NOBODY: Asker = { userId: 0, idx: -1, ratingCount: 0, meanRating: null, ratingsChangedAt: null };
+
+export interface RankingArguments {
+  first: number;
+  after: string | null;
+  filter: RecommendationFilter;
+  order: RecommendationOrder;
+  /** Of EXPLORE; null: that of the cursor, or of the day. */
+  seed: number | null;
 }
 
 export async function recommendationsOf(
   context: Context,
   user: UserRow,
-  first: number,
-  after: string | null,
-  filter: RecommendationFilter,
+  { first, after, filter, order, seed }: RankingArguments,
 ): Promise<Connection<Recommendation>> {
-  const { loaders } = context;
   const model = await context.getActiveModel();
-  const list = `${LIST}:${model.id}`;
-  const last = decodeNumbersCursor(list, after, 3);
-  const { excludeMovieIds, includeRated, ...conditions } = filter;
-  const excluded = await loaders.movie.loadMany(excludeMovieIds ?? []);
-  const suggestions = await loaders.suggestions.load({
-    modelId: model.id,
-    request: {
-      user,
-      filter: isEmpty(conditions) ? null : conditions,
-      excludeMovieIndices: excluded.flatMap((movie) => (movie && 'idx' in movie ? [movie.idx] : [])),
-      includeRated: includeRated ?? false,
-      first: first + 1,
-      after: last ? ({ score: last[1], index: last[2] } satisfies Place) : null,
-    },
+  const list = `${LIST}:${model.id}:${order}`;
+  const last = decodeNumbersCursor(list, after, 4);
+  // Pages after the first keep to the sample of the first.
+  const sample = last?.[3] ?? checkSampleSeed(seed) ?? dayNumber();
+  const place = last ? { score: last[1], index: last[2] } : null;
+  const rows = await rank(context, model.id, user, filter, {
+    ...{ first: first + 1, order, seed: sample, after: place },
+    rank: last?.[0] ?? 0,
   });
-  const movies = await loaders.movieByIndex.loadMany(suggestions.map(({ movieIndex }) => movieIndex));
-  const rows = suggestions.map((suggestion, i) => toRow(suggestion, (last?.[0] ?? 0) + i + 1, movies[i]));
-  return toConnection(rows, first, after, ({ rank, place }) =>
-    encodeCursor(list, [rank, place.score, place.index]),
+  return toConnection(rows, first, after, ({ rank, place: { score, index } }) =>
+    encodeCursor(list, [rank, score, index, sample]),
   );
 }
 
-function toRow({ rating, rawScore, source, movieIndex }: Suggestion, rank: number, movie: unknown) {
-  const place: Place = { score: rawScore, index: movieIndex };
-  return { rank, movie, predictedRating: rating, source, place } as Recommendation & { place: Place };
+/** For somebody who is not stored. @throws AppError RATING_OUT_OF_RANGE, MOVIE_NOT_FOUND, MODEL_WITHOUT_UNCERTAINTY */
+export async function recommendationsForTastes(
+  context: Context,
+  tastes: readonly TasteInput[],
+  first: number,
+  filter: RecommendationFilter,
+): Promise<Recommendation[]> {
+  const model = await context.getActiveModel();
+  const user = { ...NOBODY, ...(await toTastes(context, tastes)) };
+  const order = 'EXPECTED_RATING' as const;
+  return rank(context, model.id, user, filter, { first, order, seed: 0, after: null, rank: 0 });
+}
+
+async function toTastes({ store, loaders }: Context, tastes: readonly TasteInput[]) {
+  const scale = await readScale(store.pool);
+  const byMovie = new Map(tastes.map(({ movieId, rating }) => [movieId, rating]));
+  const movies = await Promise.all([...byMovie.keys()].map((movieId) => loaders.movie.load(movieId)));
+  for (const [i, [movieId, rating]] of [...byMovie].entries()) {
+    checkOnScale(rating, scale, ['ratings']);
+    if (!movies[i])
+      throw new AppError('MOVIE_NOT_FOUND', `no movie ${movieId}`, { argumentPath: ['ratings'] });
+  }
+  const ratings = Float32Array.from(byMovie.values());
+  const sum = ratings.reduce((total, rating) => total + rating, 0);
+  return {
+    ...{ ratingCount: ratings.length, meanRating: ratings.length === 0 ? null : sum / ratings.length },
+    tastes: { movieIndices: Int32Array.from(movies, (movie) => movie!.idx), ratings },
+  };
+}
+
+interface RankOptions {
+  first: number;
+  order: RecommendationOrder;
+  seed: number;
+  after: Place | null;
+  /** Of the last row of the page before. */
+  rank: number;
+}
+
+async function rank(
+  { loaders }: Context,
+  modelId: number,
+  user: Asker,
+  { excludeMovieIds, includeRated, ...conditions }: RecommendationFilter,
+  { rank: lastRank, ...options }: RankOptions,
+): Promise<(Recommendation & { place: Place })[]> {
+  const excluded = await loaders.movie.loadMany(excludeMovieIds ?? []);
+  const request = {
+    ...{ user, ...options, includeRated: includeRated ?? false },
+    filter: isEmpty(conditions) ? null : conditions,
+    excludeMovieIndices: excluded.flatMap((movie) => (movie && 'idx' in movie ? [movie.idx] : [])),
+  };
+  const suggestions = await loaders.suggestions.load({ modelId, request });
+  const movies = await loaders.movieByIndex.loadMany(suggestions.map(({ movieIndex }) => movieIndex));
+  return suggestions.map(({ rating, source, score, movieIndex }, i) => {
+    const place: Place = { score, index: movieIndex };
+    const row = { rank: lastRank + i + 1, movie: movies[i], predictedRating: rating, source };
+    return { ...row, place, modelId, user, movieIndex } as Recommendation & { place: Place };
+  });
+}
+
+/** Days since 1970, UTC. */
+function dayNumber(): number {
+  return Math.floor(Date.now() / 86_400_000);
+}
+
+function checkSampleSeed(seed: number | null): number | null {
+  if (seed !== null && seed < 0)
+    throw new AppError('BAD_INPUT', `seed is ${seed}: expected 0 or more`, { argumentPath: ['seed'] });
+  return seed;
 }
 
 function isEmpty(conditions: object): boolean {

@@ -9,6 +9,7 @@ import { MovieResolver, RatingResolver } from './resolvers/movies.js';
 import { MutationResolver } from './resolvers/mutations.js';
 import { NodeResolver } from './resolvers/nodes.js';
 import { PredictedRatingResolver } from './resolvers/predictions.js';
+import { RecommendationResolver } from './resolvers/recommendations.js';
 import { ScoringRunResolver } from './resolvers/scoring.js';
 import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
 import { UserResolver } from './resolvers/users.js';
@@ -20,6 +21,7 @@ export function createSchema(): Promise<GraphQLSchema> {
       MovieResolver,
       RatingResolver,
       PredictedRatingResolver,
+      RecommendationResolver,
       TrainingRunResolver,
       EvaluationResolver,
       ConfusionMatrixResolver,

@@ -167,6 +167,7 @@ async function showRecommendations(
       includeRated: false,
       first: RECOMMENDATIONS,
       after: null,
+      ...{ order: 'EXPECTED_RATING' as const, seed: 0 },
     };
     const [suggestions] = await recommender.recommend(model.id, [request]);
     const movies = await moviesByIndex(

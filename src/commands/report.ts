@@ -6,6 +6,7 @@ interface Evaluated extends ErrorFigures {
   testRatings: number;
   confusion: ConfusionCounts;
   baselines: (ErrorFigures & { name: string })[];
+  intervals: { level: number; held: number }[] | null;
 }
 
 /** A model measured on the same test ratings before. */
@@ -14,7 +15,7 @@ export interface OtherModel extends ErrorFigures {
 }
 
 export function describeEvaluation(
-  { testRatings, confusion, baselines, ...figures }: Evaluated,
+  { testRatings, confusion, baselines, intervals, ...figures }: Evaluated,
   others: readonly OtherModel[] = [],
 ): string {
   const { threshold, truePositives, falsePositives, trueNegatives, falseNegatives } = confusion;
@@ -30,8 +31,14 @@ export function describeEvaluation(
     `  actual below           ${String(trueNegatives).padStart(13)}  ${String(falsePositives).padStart(15)}`,
     `  actual above           ${String(falseNegatives).padStart(13)}  ${String(truePositives).padStart(15)}`,
     `  accuracy ${(accuracy * 100).toFixed(1)} %`,
+    ...(intervals?.length ? ['', `intervals hold ${intervals.map(describeInterval).join(', ')}`] : []),
     '',
   ].join('\n');
+}
+
+/** What they held for what they promised. */
+function describeInterval({ level, held }: { level: number; held: number }): string {
+  return `${(held * 100).toFixed(1)} % for ${level * 100} %`;
 }
 
 function figuresRow(name: string, { rmse, mae, mse }: ErrorFigures): string {

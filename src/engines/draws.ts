@@ -14,6 +14,8 @@ export const STAGES = {
   row: 6,
   rowPrecision: 7,
   noise: 8,
+  /** A sample for a request: no sweep draws it. */
+  request: 9,
 } as const;
 
 const GOLDEN = 0x9e3779b9;

@@ -1,4 +1,4 @@
-// The running means of the reference sampler. A chain turns slowly: rows of users and movies turned alike predict the same, but their
+// The running means of the reference sampler, and the variances of what it drew around its expectations. A chain turns slowly: rows of users and movies turned alike predict the same, but their
 // means over many turns shrink. So what a sweep expects is first turned to where the means lie, by the polar factor of C = Σ e mᵀ over
 // all rows e and means m (orthogonal Procrustes, Schönemann 1966). RMSE on ml-100k's u1 fold, 230 sweeps: .8837 with, .8849 without.
 
@@ -27,11 +27,8 @@ export function updateMeans(sides: readonly ReferenceSide[], kept: number): void
 
     function takeRow(at: number, mean: Float64Array, drawn: Float64Array): void {
       for (let c = 0; c < D; c++) {
-        const before = means[at + c];
-        const after = share === 1 ? mean[c] : before + share * (mean[c] - before);
-        const square = share === 1 ? (drawn[c] - after) ** 2 : (drawn[c] - before) * (drawn[c] - after);
-        means[at + c] = after;
-        variances[at + c] += share * (square - variances[at + c]);
+        means[at + c] += share * (mean[c] - means[at + c]);
+        variances[at + c] += share * ((drawn[c] - mean[c]) ** 2 - variances[at + c]);
       }
     }
   }

@@ -76,7 +76,7 @@ export type Side = (typeof SIDES)[number];
 /**
  * With D = K + 1, the bias in the last column; of users, then of movies, each with N rows and the other side with F:
  * rows (N × D), what was drawn; priors (N × D), Bᵀφ; links (F × D), B; means (N × D), of the rows' expectations; precisions (N), w;
- * variances (N × D), of what was drawn around the means; noises (N), means of 1/w; of users alone tastes (F × D), the mean of B.
+ * variances (N × D), of what was drawn around its expectation; noises (N), means of 1/w; of users alone tastes (F × D), the mean of B.
  */
 export function samplerTensorShapes({ users, movies, embeddingWidth }: ModelShape) {
   const D = embeddingWidth + 1;

@@ -53,10 +53,11 @@ async function suggest(
 ): Promise<Suggestion[][]> {
   if (users.length === 0) return [];
   const conditions = { filter: null, excludeMovieIndices: [], includeRated: false, after: null };
+  const order = 'EXPECTED_RATING' as const;
   return recommendAll(
     store,
     host,
-    users.map((user) => ({ user, first, ...conditions })),
+    users.map((user) => ({ user, first, order, seed: 0, ...conditions })),
   );
 }
 

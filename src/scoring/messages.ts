@@ -14,17 +14,55 @@ export interface ScoringReady {
   scale: RatingScale;
   userRatingCounts: Int32Array;
   movieRatingCounts: Int32Array;
+  /** Knows how sure it is, and folds users in. */
+  isCertain: boolean;
+  ratingsReadAt: Date;
 }
 
 /** Question and answer of each method. */
 export interface ScoringMethods {
-  /** Raw outputs, without the model's mean. */
-  predict: { question: PairsToPredict; answer: { outputs: Float32Array } };
-  topMovies: { question: TopMoviesRequest; answer: TopMovies };
+  /** Raw outputs, without the model's mean, and standard deviations of ratings around them (NaN where the model does not know). */
+  predict: { question: PairsToPredict; answer: Predictions };
+  topMovies: { question: RankRequest; answer: TopMovies };
+  /** Of models that are certain. */
+  reasons: { question: ReasonsRequest; answer: { weights: Float32Array } };
 }
 
+export interface Predictions {
+  outputs: Float32Array;
+  deviations: Float32Array;
+}
+
+/** Ratings of users whose rows are to be solved for: of the first those from starts[0] to starts[1], … */
+export interface FoldInRatings {
+  starts: Int32Array;
+  movieIndices: Int32Array;
+  /** Stars less the model's mean. */
+  targets: Float32Array;
+}
+
+/** Rows from the model's number of users on are solved for, from `folded`. */
 export interface PairsToPredict {
   userIndices: Int32Array;
+  movieIndices: Int32Array;
+  folded: FoldInRatings | null;
+}
+
+/** By expected rating; by what it is above with a probability of 95 %; by a sample of what is believed of user and movies. */
+export type RecommendationOrder = 'EXPECTED_RATING' | 'CAUTIOUS' | 'EXPLORE';
+
+/** As TopMoviesRequest, with rows as in PairsToPredict. Orders other than by expected rating are for models that are certain. */
+export interface RankRequest extends TopMoviesRequest {
+  order: RecommendationOrder;
+  /** For EXPLORE, of each user: who they are to the sample, and which sample. */
+  entities: Int32Array;
+  seeds: Int32Array;
+  folded: FoldInRatings | null;
+}
+
+/** About one user, whose ratings are folded in. */
+export interface ReasonsRequest {
+  folded: FoldInRatings;
   movieIndices: Int32Array;
 }
 

@@ -2,10 +2,14 @@
 
 import { Worker } from 'node:worker_threads';
 import { type Bitmap, moviesAt } from '../engines/bitmap.js';
-import type { TopMovies, TopMoviesRequest } from '../engines/engine.js';
+import type { TopMovies } from '../engines/engine.js';
 import type { RatingScale } from '../store/scale.js';
 import {
   buffersOf,
+  type PairsToPredict,
+  type Predictions,
+  type RankRequest,
+  type ReasonsRequest,
   type ScoringInput,
   type ScoringMethod,
   type ScoringMethods,
@@ -25,10 +29,16 @@ export interface ModelHost {
   /** The movies of the model that it has seen, and the rows of those that it has not. */
   knownMovies: Bitmap;
   unknownMovieIndices: readonly number[];
-  /** Raw outputs (B) for pairs of embedding rows. Takes the arrays over: they are empty afterwards. */
-  predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
+  /** Knows how sure it is, and folds users in. */
+  isCertain: boolean;
+  /** The ratings as of then are in the model. */
+  ratingsReadAt: Date;
+  /** Takes the arrays over: they are empty afterwards. */
+  predict(pairs: PairsToPredict): Promise<Predictions>;
   /** As Scorer.topMovies. Takes the arrays over, too. */
-  topMovies(request: TopMoviesRequest): Promise<TopMovies>;
+  topMovies(request: RankRequest): Promise<TopMovies>;
+  /** Only where isCertain: what each rating adds to each movie, in stars (movies × ratings). */
+  reasons(request: ReasonsRequest): Promise<Float32Array>;
   /** Resolves when the thread is gone, closed or dead; questions after that fail. */
   ended: Promise<void>;
   close(): Promise<void>;
@@ -56,9 +66,9 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     ...ready,
     ...knowledgeOf(ready.movieRatingCounts),
     ended,
-    predict: async (userIndices, movieIndices) =>
-      (await ask('predict', { userIndices, movieIndices })).outputs,
+    predict: (pairs) => ask('predict', pairs),
     topMovies: (request) => ask('topMovies', request),
+    reasons: async (request) => (await ask('reasons', request)).weights,
     async close() {
       await worker.terminate();
     },

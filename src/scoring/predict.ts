@@ -1,10 +1,11 @@
-// Predicted ratings for pairs of user and movie: from the model where it has seen both, by fallback elsewhere.
+// Predicted ratings for pairs of user and movie: from the model where it has seen the movie and has or finds a row for the user, by
+// fallback elsewhere.
 
 import { clipToScale } from '../store/scale.js';
+import type { Store } from '../store/store.js';
 import { fallbackRating, type Statistics } from './fallback.js';
+import { type Asker, isKnownMovie, type PredictionSource, rowsOf, sourceFor } from './foldIns.js';
 import type { ModelHost } from './modelHost.js';
-
-export type PredictionSource = 'MODEL' | 'FALLBACK';
 
 export interface Subject extends Statistics {
   /** Row of the embedding. */
@@ -16,40 +17,43 @@ export interface ScoredPair {
   rating: number;
   /** In stars, not clipped. */
   rawScore: number;
+  /** Of a rating around rawScore, its noise included; null where the model does not know. */
+  standardDeviation: number | null;
   source: PredictionSource;
 }
 
 export async function predictPairs(
+  store: Store,
   host: ModelHost,
-  pairs: readonly { user: Subject; movie: Subject }[],
+  pairs: readonly { user: Asker; movie: Subject }[],
 ): Promise<ScoredPair[]> {
-  const known = pairs.filter(
-    ({ user, movie }) => isKnownUser(host, user.idx) && isKnownMovie(host, movie.idx),
+  const rows = await rowsOf(
+    store,
+    host,
+    pairs.map(({ user }) => user),
   );
-  const outputs = await host.predict(
-    Int32Array.from(known, (pair) => pair.user.idx),
-    Int32Array.from(known, (pair) => pair.movie.idx),
-  );
-  const outputOf = new Map(known.map((pair, i) => [pair, outputs[i]]));
-  return pairs.map((pair) => {
-    const output = outputOf.get(pair);
-    if (output !== undefined) return toScored(host, host.ratingMean + output, 'MODEL');
-    return toScored(host, fallbackRating(host.ratingMean, pair.user, pair.movie), 'FALLBACK');
+  const known = [...pairs.keys()].filter((i) => rows.indices[i] >= 0 && isKnownMovie(host, pairs[i].movie.idx));
+  const { outputs, deviations } = await host.predict({
+    userIndices: Int32Array.from(known, (i) => rows.indices[i]),
+    movieIndices: Int32Array.from(known, (i) => pairs[i].movie.idx),
+    folded: rows.folded,
+  });
+  const placeOf = new Map(known.map((i, place) => [i, place]));
+  return pairs.map(({ user, movie }, i) => {
+    const place = placeOf.get(i);
+    if (place === undefined)
+      return toScored(host, fallbackRating(host.ratingMean, user, movie), 'FALLBACK', Number.NaN);
+    return toScored(host, host.ratingMean + outputs[place], sourceFor(host, user), deviations[place]);
   });
 }
 
-export function isKnownUser(host: ModelHost, index: number): boolean {
-  return (host.userRatingCounts[index] ?? 0) > 0;
-}
-
-export function isKnownMovie(host: ModelHost, index: number): boolean {
-  return (host.movieRatingCounts[index] ?? 0) > 0;
-}
-
+/** deviation: NaN where the model does not know. */
 export function toScored(
   { scale }: Pick<ModelHost, 'scale'>,
   rawScore: number,
   source: PredictionSource,
+  deviation: number,
 ): ScoredPair {
-  return { rating: clipToScale(rawScore, scale), rawScore, source };
+  const standardDeviation = Number.isNaN(deviation) ? null : deviation;
+  return { rating: clipToScale(rawScore, scale), rawScore, standardDeviation, source };
 }

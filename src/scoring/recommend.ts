@@ -1,23 +1,31 @@
-// Rankings for users: the engine picks the best of the movies that the model knows, and what it has never seen is merged
-// in by fallback. For a user it has never seen, all is fallback.
+// Rankings for users: the model picks the best of the movies that it knows, and what it has never seen is merged in by fallback;
+// not where caution is asked for, since nothing is sure of it. For a user without a row, all is fallback.
 
 import { type Bitmap, hasMovie, keepCommon } from '../engines/bitmap.js';
 import { emptyPlaces, offer, type Place, TOP } from '../engines/places.js';
+import { AppError } from '../errors.js';
 import { ratedMovieIndices } from '../store/ratings.js';
 import { movieStatistics } from '../store/statistics.js';
 import type { Store } from '../store/store.js';
 import { type Conditions, candidatesOf, filteredMovies } from './candidates.js';
 import { fallbackRating, type Statistics } from './fallback.js';
+import { type Asker, isKnownMovie, type Rows, rowsOf, sourceFor } from './foldIns.js';
+import type { RankRequest, RecommendationOrder } from './messages.js';
 import type { ModelHost } from './modelHost.js';
-import { isKnownMovie, isKnownUser, type ScoredPair, type Subject, toScored } from './predict.js';
+import { type ScoredPair, toScored } from './predict.js';
 
 export interface Suggestion extends ScoredPair {
   /** Row of the movie embedding. */
   movieIndex: number;
+  /** What the order goes by: rawScore, unless another order was asked for. */
+  score: number;
 }
 
 export interface RecommendationRequest extends Conditions {
-  user: Subject & { userId: number };
+  user: Asker;
+  order: RecommendationOrder;
+  /** Which sample EXPLORE goes by. */
+  seed: number;
   first: number;
   /** The last suggestion of the page before. */
   after: Place | null;
@@ -26,25 +34,42 @@ export interface RecommendationRequest extends Conditions {
 /** A movie that a fallback is asked for. */
 type FallbackMovie = Statistics & { index: number };
 
+/** @throws AppError MODEL_WITHOUT_UNCERTAINTY when a request's order needs it */
 export async function recommendAll(
   store: Store,
   host: ModelHost,
   requests: readonly RecommendationRequest[],
 ): Promise<Suggestion[][]> {
-  const userIds = requests.map(({ user }) => user.userId);
-  const [rated, filtered, movies] = await Promise.all([
-    ratedMovieIndices(store, userIds),
+  for (const { order } of requests) checkOrder(host, order);
+  const users = requests.map(({ user }) => user);
+  const [rated, filtered, movies, rows] = await Promise.all([
+    ratedBy(store, users),
     filteredMovies(store, requests),
     fallbackMovies(store, host, requests),
+    rowsOf(store, host, users),
   ]);
-  const rows = movies.reduce((most, { index }) => Math.max(most, index + 1), host.movieRatingCounts.length);
-  const candidates = requests.map((request, i) => candidatesOf(rows, request, filtered[i], rated[i]));
-  const fromModel = await bestOfModel(host, requests, candidates);
+  const all = movies.reduce((most, { index }) => Math.max(most, index + 1), host.movieRatingCounts.length);
+  const candidates = requests.map((request, i) => candidatesOf(all, request, filtered[i], rated[i]));
+  const fromModel = await bestOfModel(host, requests, candidates, rows);
   const unknown = movies.filter(({ index }) => !isKnownMovie(host, index));
-  return requests.map((request, i) => {
-    const isKnown = isKnownUser(host, request.user.idx);
-    return merge(host, request, fromModel[i], candidates[i], isKnown ? unknown : movies);
-  });
+  const merged = requests.map((request, i) =>
+    merge(host, request, fromModel[i], candidates[i], rows.indices[i] >= 0 ? unknown : movies),
+  );
+  return expectedRatings(host, requests, merged, rows);
+}
+
+function checkOrder({ isCertain }: ModelHost, order: RecommendationOrder): void {
+  if (order === 'EXPECTED_RATING' || isCertain) return;
+  const message = `the model does not know how sure it is, as the order ${order} needs`;
+  throw new AppError('MODEL_WITHOUT_UNCERTAINTY', message, { argumentPath: ['orderBy'] });
+}
+
+async function ratedBy(store: Store, users: readonly Asker[]): Promise<Int32Array[]> {
+  const stored = await ratedMovieIndices(
+    store,
+    users.map(({ userId }) => userId),
+  );
+  return users.map(({ tastes }, i) => tastes?.movieIndices ?? stored[i]);
 }
 
 /** The movies that need a fallback: those unknown to the model, or all when one of the users is. */
@@ -53,7 +78,7 @@ async function fallbackMovies(
   host: ModelHost,
   requests: readonly RecommendationRequest[],
 ): Promise<FallbackMovie[]> {
-  const isForAll = requests.some(({ user }) => !isKnownUser(host, user.idx));
+  const isForAll = requests.some(({ user }) => sourceFor(host, user) === 'FALLBACK');
   const statistics = isForAll
     ? await movieStatistics(store, [], 0)
     : await movieStatistics(store, host.unknownMovieIndices, host.movieRatingCounts.length);
@@ -65,45 +90,93 @@ async function bestOfModel(
   host: ModelHost,
   requests: readonly RecommendationRequest[],
   candidates: readonly Bitmap[],
+  rows: Rows,
 ): Promise<Place[][]> {
   const best: Place[][] = requests.map(() => []);
-  const asked = [...requests.keys()].filter((i) => isKnownUser(host, requests[i].user.idx));
-  if (asked.length === 0) return best;
-  const n = Math.max(...asked.map((i) => requests[i].first));
-  const words = host.knownMovies.length;
-  const allowed = new Uint32Array(asked.length * words);
-  for (const [b, i] of asked.entries())
-    allowed.set(keepCommon(host.knownMovies.slice(), candidates[i]), b * words);
-  const { counts, movieIndices, scores } = await host.topMovies({
-    ...{ n, allowed, offset: host.ratingMean },
-    userIndices: Int32Array.from(asked, (i) => requests[i].user.idx),
-    afterScores: Float32Array.from(asked, (i) => (requests[i].after ?? TOP).score),
-    afterIndices: Int32Array.from(asked, (i) => (requests[i].after ?? TOP).index),
-  });
-  for (const [b, i] of asked.entries()) {
-    for (let place = b * n; place < b * n + counts[b]; place++)
-      best[i].push({ index: movieIndices[place], score: scores[place] });
+  // Equal in order and in whether rows are solved for: users who are known keep to the engine.
+  const groups = new Map<string, number[]>();
+  for (const [i, { order }] of requests.entries()) {
+    if (rows.indices[i] < 0) continue;
+    const key = `${order} ${rows.indices[i] >= host.userRatingCounts.length}`;
+    groups.set(key, [...(groups.get(key) ?? []), i]);
+  }
+  for (const asked of groups.values()) {
+    const isFolded = rows.indices[asked[0]] >= host.userRatingCounts.length;
+    const request = toRankRequest(host, requests, candidates, rows.indices, asked);
+    const { n } = request;
+    const top = await host.topMovies({ ...request, folded: isFolded ? rows.folded : null });
+    for (const [b, i] of asked.entries()) {
+      for (let place = b * n; place < b * n + top.counts[b]; place++)
+        best[i].push({ index: top.movieIndices[place], score: top.scores[place] });
+    }
   }
   return best;
 }
 
+/** asked: places in `requests`, of one order. */
+function toRankRequest(
+  host: ModelHost,
+  requests: readonly RecommendationRequest[],
+  candidates: readonly Bitmap[],
+  rows: readonly number[],
+  asked: readonly number[],
+): Omit<RankRequest, 'folded'> {
+  const words = host.knownMovies.length;
+  const allowed = new Uint32Array(asked.length * words);
+  for (const [b, i] of asked.entries())
+    allowed.set(keepCommon(host.knownMovies.slice(), candidates[i]), b * words);
+  return {
+    n: Math.max(...asked.map((i) => requests[i].first)),
+    ...{ allowed, offset: host.ratingMean, order: requests[asked[0]].order },
+    userIndices: Int32Array.from(asked, (i) => rows[i]),
+    entities: Int32Array.from(asked, (i) => requests[i].user.idx),
+    seeds: Int32Array.from(asked, (i) => requests[i].seed),
+    afterScores: Float32Array.from(asked, (i) => (requests[i].after ?? TOP).score),
+    afterIndices: Int32Array.from(asked, (i) => (requests[i].after ?? TOP).index),
+  };
+}
+
 function merge(
   host: ModelHost,
-  { user, first, after }: RecommendationRequest,
+  { user, order, first, after }: RecommendationRequest,
   fromModel: readonly Place[],
   candidates: Bitmap,
   fallback: readonly FallbackMovie[],
 ): Suggestion[] {
   const places = emptyPlaces(first);
+  const source = sourceFor(host, user);
   for (const { score, index } of fromModel) offer(places, after ?? TOP, score, index);
-  for (const movie of fallback) {
+  for (const movie of order === 'CAUTIOUS' && source !== 'FALLBACK' ? [] : fallback) {
     if (!hasMovie(candidates, movie.index)) continue;
     const score = Math.fround(fallbackRating(host.ratingMean, user, movie));
     offer(places, after ?? TOP, score, movie.index);
   }
-  const isKnown = isKnownUser(host, user.idx);
-  return Array.from(places.movieIndices.subarray(0, places.count), (movieIndex, i) => ({
-    movieIndex,
-    ...toScored(host, places.scores[i], isKnown && isKnownMovie(host, movieIndex) ? 'MODEL' : 'FALLBACK'),
-  }));
+  return Array.from(places.movieIndices.subarray(0, places.count), (movieIndex, i) => {
+    const score = places.scores[i];
+    const from = isKnownMovie(host, movieIndex) ? source : 'FALLBACK';
+    return { movieIndex, score, ...toScored(host, score, from, Number.NaN) };
+  });
+}
+
+/** What orders other than by it do not tell: the rating that is expected of each suggestion. */
+async function expectedRatings(
+  host: ModelHost,
+  requests: readonly RecommendationRequest[],
+  lists: Suggestion[][],
+  rows: Rows,
+): Promise<Suggestion[][]> {
+  const missing = lists.flatMap((list, i) =>
+    requests[i].order === 'EXPECTED_RATING'
+      ? []
+      : list.filter(({ source }) => source !== 'FALLBACK').map((suggestion) => ({ suggestion, row: rows.indices[i] })),
+  );
+  if (missing.length === 0) return lists;
+  const { outputs, deviations } = await host.predict({
+    userIndices: Int32Array.from(missing, ({ row }) => row),
+    movieIndices: Int32Array.from(missing, ({ suggestion }) => suggestion.movieIndex),
+    folded: rows.folded,
+  });
+  for (const [i, { suggestion }] of missing.entries())
+    Object.assign(suggestion, toScored(host, host.ratingMean + outputs[i], suggestion.source, deviations[i]));
+  return lists;
 }

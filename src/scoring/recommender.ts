@@ -4,20 +4,26 @@
 import type { EngineSettings } from '../engines/engine.js';
 import type { Store } from '../store/store.js';
 import { createModelHosts } from './modelHosts.js';
+import type { Asker } from './foldIns.js';
 import { predictPairs, type ScoredPair, type Subject } from './predict.js';
+import { type RatingReason, reasonsFor } from './reasons.js';
 import { type RecommendationRequest, recommendAll, type Suggestion } from './recommend.js';
 
 export interface Recommender {
-  predict(modelId: number, pairs: readonly { user: Subject; movie: Subject }[]): Promise<ScoredPair[]>;
+  predict(modelId: number, pairs: readonly { user: Asker; movie: Subject }[]): Promise<ScoredPair[]>;
   recommend(modelId: number, requests: readonly RecommendationRequest[]): Promise<Suggestion[][]>;
+  /** For each movie the ratings of the user that speak for it, strongest first; none where the model cannot tell. */
+  reasons(modelId: number, user: Asker, movieIndices: readonly number[]): Promise<RatingReason[][]>;
   close(): Promise<void>;
 }
 
 export function createRecommender(store: Store, settings: EngineSettings): Recommender {
   const hosts = createModelHosts(store.url, settings);
   return {
-    predict: (modelId, pairs) => hosts.use(modelId, (host) => predictPairs(host, pairs)),
+    predict: (modelId, pairs) => hosts.use(modelId, (host) => predictPairs(store, host, pairs)),
     recommend: (modelId, requests) => hosts.use(modelId, (host) => recommendAll(store, host, requests)),
+    reasons: (modelId, user, movieIndices) =>
+      hosts.use(modelId, (host) => reasonsFor(store, host, user, movieIndices)),
     close: hosts.close,
   };
 }

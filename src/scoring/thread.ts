@@ -2,13 +2,17 @@
 // A pass over the catalogue takes milliseconds to seconds; here it cannot stall the API.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { openCertainty } from '../engines/certainty.js';
 import { AUTO_ENGINE, openEngine } from '../engines/open.js';
 import { messageOf } from '../errors.js';
 import { loadModel } from '../store/models.js';
 import { readScale } from '../store/ratingScale.js';
 import { openStore } from '../store/store.js';
+import { openCertainModel } from './certainModel.js';
 import {
   buffersOf,
+  type PairsToPredict,
+  type Predictions,
   type ScoringInput,
   type ScoringMethod,
   type ScoringMethods,
@@ -21,18 +25,19 @@ const { databaseUrl, modelId, threads } = workerData as ScoringInput;
 const port = parentPort!;
 
 const store = await openStore(databaseUrl);
-const [{ shape, parameters, ...rest }, scale] = await Promise.all([
+const [{ shape, parameters, posterior, ...rest }, scale] = await Promise.all([
   loadModel(store, modelId),
   readScale(store.pool),
 ]).finally(() => store.close());
 const engine = await openEngine(AUTO_ENGINE, { threads, shape });
 const scorer = await engine.openScorer(shape, parameters);
+const certain = posterior && openCertainModel(openCertainty(shape.embeddingWidth, parameters, posterior));
 
 let queue: Promise<void> = Promise.resolve();
 port.on('message', (request: ScoringRequest) => {
   queue = queue.then(() => reply(request));
 });
-port.postMessage({ ...rest, scale } satisfies ScoringReady);
+port.postMessage({ ...rest, scale, isCertain: certain !== null } satisfies ScoringReady);
 
 async function reply(request: ScoringRequest): Promise<void> {
   try {
@@ -45,13 +50,22 @@ async function reply(request: ScoringRequest): Promise<void> {
 
 async function answerOf(request: ScoringRequest): Promise<ScoringMethods[ScoringMethod]['answer']> {
   switch (request.method) {
-    case 'predict': {
-      const { userIndices, movieIndices } = request.question;
-      return { outputs: await scorer.predict(userIndices, movieIndices) };
+    case 'predict':
+      return certain?.predict(request.question) ?? predictAlone(request.question);
+    case 'topMovies': {
+      const { order, folded } = request.question;
+      // The engine is faster at what it knows.
+      const isPlain = order === 'EXPECTED_RATING' && !folded;
+      return isPlain ? scorer.topMovies(request.question) : certain!.rank(request.question);
     }
-    case 'topMovies':
-      return scorer.topMovies(request.question);
+    case 'reasons':
+      return certain!.reasons(request.question);
     default:
       return request satisfies never;
   }
+}
+
+async function predictAlone({ userIndices, movieIndices }: PairsToPredict): Promise<Predictions> {
+  const outputs = await scorer.predict(userIndices, movieIndices);
+  return { outputs, deviations: outputs.map(() => Number.NaN) };
 }

@@ -6,6 +6,8 @@ import type { Store } from './store.js';
 
 export type EvaluationRow = Evaluation & {
   baselines: { name: string; mse: number; rmse: number; mae: number }[];
+  /** Lowest level first; empty for models without uncertainty. */
+  intervals: { level: number; held: number }[];
 };
 
 export type ScaleColumns = Pick<Evaluation, 'scaleMinimum' | 'scaleMaximum' | 'scaleStep'>;
@@ -34,7 +36,7 @@ export async function findEvaluations(
 ): Promise<(EvaluationRow | null)[]> {
   const rows = await store.prisma.evaluation.findMany({
     where: { runId: { in: [...runIds] } },
-    include: { baselines: { orderBy: { rmse: 'desc' } } },
+    include: { baselines: { orderBy: { rmse: 'desc' } }, intervals: { orderBy: { level: 'asc' } } },
   });
   const byRun = new Map(rows.map((row) => [row.runId, row]));
   return runIds.map((runId) => byRun.get(runId) ?? null);

@@ -36,7 +36,14 @@ export interface ModelContent {
   ratingMean: number;
   userRatingCounts: Int32Array;
   movieRatingCounts: Int32Array;
+  /** The ratings as of then were its training and test ratings. */
+  ratingsReadAt: Date;
+  /** How sure the parameters are, and what a user who comes later is expected to be like; null where training does not tell. */
+  posterior: readonly StoredTensor[] | null;
 }
+
+/** Names of the posterior's tensors begin with this. */
+const POSTERIOR = 'posterior_';
 
 /** Inside the caller's transaction, so that a model appears together with its run's result. */
 export async function insertModel(
@@ -46,27 +53,39 @@ export async function insertModel(
 ): Promise<number> {
   await client.query('select pg_advisory_xact_lock($1)', [MODEL_LOCK]);
   const { shape, parameters, ratingMean } = content;
-  const count = parameters.reduce((sum, tensor) => sum + tensor.values.length, 0);
+  const count = countOf(parameters);
+  const posterior = (content.posterior ?? []).map((tensor) => ({ ...tensor, name: POSTERIOR + tensor.name }));
   const { rows } = await client.query(
-    `insert into models (version, run_id, shape, users, movies, parameters, bytes, rating_mean)
-     select coalesce(max(version), 0) + 1, $1, $2, $3, $4, $5, $6, $7 from models
+    `insert into models (version, run_id, shape, users, movies, parameters, bytes, rating_mean, ratings_read_at)
+     select coalesce(max(version), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8 from models
      returning id`,
-    [runId, JSON.stringify(shape), shape.users, shape.movies, count, count * 4, ratingMean],
+    [
+      ...[runId, JSON.stringify(shape), shape.users, shape.movies, count],
+      ...[(count + countOf(posterior)) * 4, ratingMean, content.ratingsReadAt],
+    ],
   );
   const modelId: number = rows[0].id;
   const counts = [
     { name: USER_COUNTS, shape: [shape.users], values: content.userRatingCounts },
     { name: MOVIE_COUNTS, shape: [shape.movies], values: content.movieRatingCounts },
   ];
-  await insertArrays(client, 'model_tensors', { model_id: modelId }, [...parameters, ...counts]);
+  await insertArrays(client, 'model_tensors', { model_id: modelId }, [...parameters, ...counts, ...posterior]);
   return modelId;
+}
+
+function countOf(tensors: readonly StoredTensor[]): number {
+  return tensors.reduce((sum, tensor) => sum + tensor.values.length, 0);
 }
 
 /** @throws AppError MODEL_NOT_FOUND */
 export async function loadModel(store: Store, modelId: number): Promise<ModelContent> {
   const model = await getModel(store, modelId);
   const arrays = await readArrays(store.pool, 'model_tensors', { model_id: modelId });
-  const parameters = arrays.filter((array): array is StoredTensor => array.values instanceof Float32Array);
+  const tensors = arrays.filter((array): array is StoredTensor => array.values instanceof Float32Array);
+  const parameters = tensors.filter(({ name }) => !name.startsWith(POSTERIOR));
+  const posterior = tensors
+    .filter(({ name }) => name.startsWith(POSTERIOR))
+    .map((tensor) => ({ ...tensor, name: tensor.name.slice(POSTERIOR.length) }));
   const countsOf = (name: string) => {
     const values = arrays.find((array) => array.name === name)?.values;
     assert(values instanceof Int32Array, `model ${modelId} has ${name}`);
@@ -77,6 +96,8 @@ export async function loadModel(store: Store, modelId: number): Promise<ModelCon
     ...{ shape, parameters, ratingMean: model.ratingMean },
     userRatingCounts: countsOf(USER_COUNTS),
     movieRatingCounts: countsOf(MOVIE_COUNTS),
+    ratingsReadAt: model.ratingsReadAt,
+    posterior: posterior.length > 0 ? posterior : null,
   };
 }
 

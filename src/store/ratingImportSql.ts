@@ -118,7 +118,7 @@ export const MERGE_LINKS = `
     (select array_agg(line order by line) from staging_links
      where not exists (select from movies where movies.movie_id = staging_links.movie_id)) as orphans`;
 
-export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id', 'user_changes');
+export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id', 'user_changes', 'ratings_changed_at = clock_timestamp(),');
 export const UPDATE_MOVIE_STATISTICS = updateStatistics('movies', 'movie_id', 'movie_changes');
 
 export const FINISH_RECORD = `
@@ -132,10 +132,15 @@ export const FINISH_RECORD = `
  * behind a stored mean is a multiple of 2⁻²⁴, as every float4 from 0.5 on is, so that rounding gives it back exactly; other ratings
  * between −0.5 and 0.5 leave an error of at most 2⁻²⁵ in the sum.
  */
-function updateStatistics(table: 'users' | 'movies', key: 'user_id' | 'movie_id', changes: string): string {
+function updateStatistics(
+  table: 'users' | 'movies',
+  key: 'user_id' | 'movie_id',
+  changes: string,
+  also = '',
+): string {
   return `
   update ${table}
-  set rating_count = rating_count + added,
+  set ${also} rating_count = rating_count + added,
     mean_rating = (round(coalesce(mean_rating, 0) * rating_count * 16777216) / 16777216 + total) / nullif(rating_count + added, 0)
   from ${changes}
   where ${table}.${key} = ${changes}.${key} and (added <> 0 or total <> 0)`;

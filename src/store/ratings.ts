@@ -6,7 +6,7 @@ import { AppError } from '../errors.js';
 import type { KeysetOrder, KeysetValues } from './keyset.js';
 import { fetchPages } from './pages.js';
 import { readScale } from './ratingScale.js';
-import { isOnScale } from './scale.js';
+import { isOnScale, type RatingScale } from './scale.js';
 import { inTransaction, type Store } from './store.js';
 
 /** Advisory lock of the next free idx of a user. */
@@ -93,6 +93,29 @@ export async function ratedMovieIndices(store: Store, userIds: readonly number[]
   return userIds.map((userId) => byUser.get(userId) ?? new Int32Array(0));
 }
 
+/** What a user has rated, by embedding row. */
+export interface RatedMovies {
+  movieIndices: Int32Array;
+  ratings: Float32Array;
+}
+
+/** One entry for each user. */
+export async function ratedMovies(store: Store, userIds: readonly number[]): Promise<RatedMovies[]> {
+  const { rows } = await store.pool.query<{ userId: number; indices: number[]; ratings: number[] }>({
+    name: 'rated-movies',
+    text: `select user_id as "userId", array_agg(idx order by idx) as indices, array_agg(rating order by idx) as ratings
+           from ratings join movies using (movie_id)
+           where user_id = any($1::int[])
+           group by user_id`,
+    values: [userIds],
+  });
+  const byUser = new Map(rows.map((row) => [row.userId, row]));
+  return userIds.map((userId) => {
+    const { indices = [], ratings = [] } = byUser.get(userId) ?? {};
+    return { movieIndices: Int32Array.from(indices), ratings: Float32Array.from(ratings) };
+  });
+}
+
 /** Adds or replaces a rating, and the user when it is a new one. @throws AppError RATING_OUT_OF_RANGE, MOVIE_NOT_FOUND */
 export async function rateMovie(
   store: Store,
@@ -133,10 +156,14 @@ export async function removeRating(store: Store, userId: number, movieId: number
 
 /** An import can only widen the scale meanwhile. */
 async function checkRating(client: pg.PoolClient, rating: number): Promise<void> {
-  const scale = await readScale(client);
+  checkOnScale(rating, await readScale(client), ['rating']);
+}
+
+/** @throws AppError RATING_OUT_OF_RANGE */
+export function checkOnScale(rating: number, scale: RatingScale, argumentPath: string[]): void {
   if (isOnScale(rating, scale)) return;
   const message = `rating ${rating} is outside ${scale.minimum} to ${scale.maximum}`;
-  throw new AppError('RATING_OUT_OF_RANGE', message, { argumentPath: ['rating'] });
+  throw new AppError('RATING_OUT_OF_RANGE', message, { argumentPath });
 }
 
 /**
@@ -165,7 +192,8 @@ async function addUser(client: pg.PoolClient, userId: number): Promise<void> {
 async function updateStatistics(client: pg.PoolClient, userId: number, movieId: number): Promise<void> {
   await client.query(
     `update users
-     set (rating_count, mean_rating) = (select count(*), avg(rating) from ratings where user_id = $1)
+     set ratings_changed_at = clock_timestamp(),
+       (rating_count, mean_rating) = (select count(*), avg(rating) from ratings where user_id = $1)
      where user_id = $1`,
     [userId],
   );

@@ -25,6 +25,8 @@ export interface EvaluationRecord {
   /** Counts, actual by predicted, by step of the scale. */
   starConfusion: number[][];
   baselines: { name: string; mse: number; rmse: number; mae: number }[];
+  /** Null for models without uncertainty. */
+  intervals: { level: number; held: number }[] | null;
 }
 
 /** Parallel arrays, one entry for each test rating. */
@@ -79,7 +81,7 @@ export async function saveResult(
 type Client = Parameters<typeof copyColumns>[0];
 
 async function insertEvaluation(client: Client, runId: number, evaluation: EvaluationRecord): Promise<void> {
-  const { testRatings, mse, rmse, mae, scale, confusion, starConfusion, baselines } = evaluation;
+  const { testRatings, mse, rmse, mae, scale, confusion, starConfusion, baselines, intervals } = evaluation;
   await client.query(
     `insert into evaluations (run_id, test_ratings, mse, rmse, mae, threshold,
        true_positives, false_positives, true_negatives, false_negatives, scale_minimum, scale_maximum, scale_step)
@@ -99,6 +101,11 @@ async function insertEvaluation(client: Client, runId: number, evaluation: Evalu
     `insert into evaluation_baselines (run_id, name, mse, rmse, mae)
      select $1, baseline.* from unnest($2::text[], $3::float8[], $4::float8[], $5::float8[]) as baseline`,
     [runId, ...columnsOf(baselines, ['name', 'mse', 'rmse', 'mae'])],
+  );
+  await client.query(
+    `insert into evaluation_intervals (run_id, level, held)
+     select $1, interval.* from unnest($2::float8[], $3::float8[]) as interval`,
+    [runId, ...columnsOf(intervals ?? [], ['level', 'held'])],
   );
   const steps = scaleSteps(scale);
   const cells = starConfusion.flatMap((row, actual) =>

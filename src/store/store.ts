@@ -106,3 +106,9 @@ export function explainDatabaseError(error: unknown): unknown {
   if (!isAway) return error;
   return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${messageOf(error)}`, { cause: error });
 }
+
+/** The database's clock, which all replicas share. */
+export async function databaseTime(store: Store): Promise<Date> {
+  const { rows } = await store.pool.query('select clock_timestamp() as now');
+  return rows[0].now;
+}

@@ -14,6 +14,8 @@ export interface UserRow {
   age: number | null;
   occupation: string | null;
   zipCode: string | null;
+  /** When one of their ratings was last added, replaced or removed; null since the first import. */
+  ratingsChangedAt: Date | null;
 }
 
 export const USER_ORDERS = {
@@ -31,7 +33,7 @@ export const USER_ORDERS = {
 export type UserOrder = keyof typeof USER_ORDERS;
 
 const COLUMNS = `user_id as "userId", idx, rating_count as "ratingCount", mean_rating as "meanRating",
-  gender, age, occupation, zip_code as "zipCode"`;
+  gender, age, occupation, zip_code as "zipCode", ratings_changed_at as "ratingsChangedAt"`;
 
 /** One entry for each id, null where there is no such user. */
 export async function findUsers(store: Store, userIds: readonly number[]): Promise<(UserRow | null)[]> {

@@ -3,6 +3,7 @@
 
 import { clipToScale, type RatingScale, scaleSteps, stepOf } from '../store/scale.js';
 import { fitBaselines, meanOf } from './baselines.js';
+import type { IntervalShare } from './intervals.js';
 import type { RatingSet, SplitRatings } from './split.js';
 
 export interface ErrorFigures {
@@ -29,6 +30,9 @@ export interface EvaluationResult extends ErrorFigures {
   starConfusion: number[][];
   baselines: BaselineErrors[];
 }
+
+/** With the intervals of models that know how sure they are. */
+export type MeasuredEvaluation = EvaluationResult & { intervals: IntervalShare[] | null };
 
 export interface BaselineErrors extends ErrorFigures {
   name: string;

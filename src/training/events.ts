@@ -1,7 +1,7 @@
 // What a run tells while it trains, step by step; the same for the terminal, the log and the parent of a thread.
 
 import type { EpochMetricRow, RunProgress } from '../store/runs.js';
-import type { EvaluationResult } from './evaluate.js';
+import type { MeasuredEvaluation } from './evaluate.js';
 
 export type TrainingEvent =
   | { event: 'reading'; rows: number; total: number }
@@ -19,7 +19,7 @@ export type TrainingEvent =
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
   | { event: 'evaluating' }
   /** peakRssMiB: the most memory that the process has held so far, whatever else it did. */
-  | { event: 'succeeded'; modelId: number; evaluation: EvaluationResult; peakRssMiB: number };
+  | { event: 'succeeded'; modelId: number; evaluation: MeasuredEvaluation; peakRssMiB: number };
 
 export interface TrainingOptions {
   onEvent?: (event: TrainingEvent) => void;

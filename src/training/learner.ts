@@ -11,7 +11,7 @@ import type {
   TrainingRatings,
 } from '../engines/engine.js';
 import { initialParameters } from '../engines/init.js';
-import type { Sampler } from '../engines/sweeps.js';
+import type { Posterior, Sampler } from '../engines/sweeps.js';
 import { AppError } from '../errors.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { NamedArray } from '../store/tensors.js';
@@ -39,6 +39,8 @@ export interface Learner {
   parameters(): Promise<Parameters>;
   /** After an epoch: what `openLearner` needs to go on as if nothing had happened. */
   state(): Promise<LearnerState>;
+  /** How sure they are; null for models trained by gradient steps. */
+  posterior(): Promise<Posterior | null>;
   close(): Promise<void>;
 }
 
@@ -56,23 +58,27 @@ export async function openLearner(
   hyperparameters: Hyperparameters,
   ratings: TrainingRatings,
   seed: number,
-  state: LearnerState | null = null,
+  former: LearnerState | null = null,
 ): Promise<Learner> {
   const { kind, burnIn, batchSize } = hyperparameters;
   switch (kind) {
     case 'gradient': {
       const optimizer = optimizerOf(hyperparameters);
-      const start = state ? toTrainerState(state) : { parameters: initialParameters(shape, seed) };
+      const start = former ? toTrainerState(former) : { parameters: initialParameters(shape, seed) };
       const trainer = await engine.openTrainer({ shape, optimizer, ratings, seed, ...start });
       const steps = Math.ceil(ratings.targets.length / batchSize);
-      const stateOf = async () => fromTrainerState(await trainer.parameters(), await trainer.state());
-      return withEpochs(trainer, stateOf, (place, options) => runSteps(trainer, steps, place, options));
+      const state = async () => fromTrainerState(await trainer.parameters(), await trainer.state());
+      return withEpochs(trainer, { state, posterior: async () => null }, (place, options) =>
+        runSteps(trainer, steps, place, options),
+      );
     }
     case 'bayes': {
-      const start = state ? { state: toSamplerState(state) } : {};
+      const start = former ? { state: toSamplerState(former) } : {};
       const sampler = await engine.openSampler!({ shape, ratings, burnIn, seed, ...start });
-      const stateOf = async () => fromSamplerState(await sampler.state());
-      return withEpochs(sampler, stateOf, (place, options) => runSweep(sampler, place, options));
+      const state = async () => fromSamplerState(await sampler.state());
+      return withEpochs(sampler, { state, posterior: () => sampler.posterior() }, (place, options) =>
+        runSweep(sampler, place, options),
+      );
     }
     default:
       return kind satisfies never;
@@ -81,12 +87,11 @@ export async function openLearner(
 
 function withEpochs(
   learner: Pick<Learner, 'predict' | 'parameters' | 'close'>,
-  state: Learner['state'],
+  more: Pick<Learner, 'state' | 'posterior'>,
   runEpoch: Learner['runEpoch'],
 ): Learner {
   return {
-    runEpoch,
-    state,
+    ...{ runEpoch, ...more },
     predict: (users, movies) => learner.predict(users, movies),
     parameters: () => learner.parameters(),
     close: () => learner.close(),

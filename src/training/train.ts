@@ -10,11 +10,13 @@ import type { RatingTable } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js';
 import { clipToScale, type RatingScale } from '../store/scale.js';
-import { type Store, whenBack } from '../store/store.js';
+import { databaseTime, type Store, whenBack } from '../store/store.js';
 import { meanOf } from './baselines.js';
+import { certaintyOf } from './certainty.js';
 import { type EpochsOptions, runEpochs } from './epochs.js';
 import { evaluate, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
+import { measureIntervals } from './intervals.js';
 import { type Learner, openLearner } from './learner.js';
 import { readSides } from './sides.js';
 import type { RatingSet } from './split.js';
@@ -31,6 +33,7 @@ export async function trainRun(
 ): Promise<void> {
   const { onEvent, signal } = options;
   const run = await getRun(store, claim.id);
+  const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
   const clock = startClock();
   const sides = await readSides(store, engine, run, claim, options);
   const { train, test, userIds, movieIds, hyperparameters, scale, checksum } = sides;
@@ -49,13 +52,20 @@ export async function trainRun(
     await runEpochs(learner, hyperparameters.epochs, ratings.targets.length, test, ratingMean, epochs);
     clock.lap('train');
     onEvent?.({ event: 'evaluating' });
-    const predicted = await predictRatings(learner, test, ratingMean, scale);
-    const evaluation = evaluate(test, predicted, baselines, scale);
+    const rawScores = await scoresOf(learner, test, ratingMean);
+    const predicted = rawScores.map((score) => clipToScale(score, scale));
+    const parameters = await learner.parameters();
+    const certainty = await certaintyOf(learner, shape, parameters, ratings);
+    const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
+    const evaluation = { ...evaluate(test, predicted, baselines, scale), intervals };
     clock.lap('evaluate');
     const result = {
       evaluation,
       testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
-      model: toContent(shape, await learner.parameters(), ratingMean, ratings),
+      model: {
+        ...toContent(shape, parameters, ratingMean, ratings),
+        ...{ ratingsReadAt, posterior: certainty?.tensors ?? null },
+      },
       promote: run.promote,
       timings: clock.seconds,
     };
@@ -113,15 +123,10 @@ export function toTargets(
   return { userIndices, movieIndices, targets: ratings };
 }
 
-/** In stars, clipped to the scale: what is served. */
-async function predictRatings(
-  learner: Learner,
-  set: RatingSet,
-  ratingMean: number,
-  scale: RatingScale,
-): Promise<Float32Array> {
+/** Expected ratings in stars, not clipped. */
+async function scoresOf(learner: Learner, set: RatingSet, ratingMean: number): Promise<Float32Array> {
   const raw = await learner.predict(set.userIndices, set.movieIndices);
-  return raw.map((output) => clipToScale(output + ratingMean, scale));
+  return raw.map((output) => output + ratingMean);
 }
 
 function toTestPredictions(
@@ -142,7 +147,7 @@ function toContent(
   parameters: Parameters,
   ratingMean: number,
   train: TrainingRatings,
-): ModelContent {
+): Omit<ModelContent, 'ratingsReadAt' | 'posterior'> {
   return {
     ...{ shape, parameters, ratingMean },
     userRatingCounts: countsOf(train.userIndices, shape.users),

@@ -1,11 +1,14 @@
 // Predicted ratings: the root field and what the store knows beside a prediction.
 
 import { Arg, Ctx, FieldResolver, Float, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { AppError } from '../../errors.js';
+import { intervalOf } from '../../scoring/interval.js';
 import { getModel } from '../../store/models.js';
+import { readScale } from '../../store/ratingScale.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { predictedRatingOf } from '../predictions.js';
-import { PredictedRating } from '../types/predictions.js';
+import { PredictedRating, RatingInterval } from '../types/predictions.js';
 
 @Resolver(() => PredictedRating)
 export class PredictedRatingResolver {
@@ -28,6 +31,26 @@ export class PredictedRatingResolver {
       ? await getModel(context.store, toKey('Model', modelId, 'modelId'))
       : await context.getActiveModel();
     return predictedRatingOf(context, model, userId, movieId);
+  }
+
+  @FieldResolver(() => RatingInterval, {
+    nullable: true,
+    description:
+      'Where a rating of this user for this movie lies, clipped to the rating scale; calibrated as Evaluation.intervals shows. null where standardDeviation is.',
+  })
+  async interval(
+    @Root() { rawScore, standardDeviation }: PredictedRating,
+    @Arg('level', () => Float, {
+      defaultValue: 0.9,
+      description: 'The probability that it lies there, above 0 and below 1.',
+    })
+    level: number,
+    @Ctx() { store }: Context,
+  ): Promise<RatingInterval | null> {
+    if (!(level > 0 && level < 1))
+      throw new AppError('BAD_INPUT', `level is ${level}: expected above 0 and below 1`);
+    if (standardDeviation === null) return null;
+    return intervalOf(rawScore, standardDeviation, level, await readScale(store.pool));
   }
 
   @FieldResolver(() => Float, {

@@ -1,6 +1,7 @@
 // Users: root fields and relations.
 
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import type { RecommendationOrder } from '../../scoring/messages.js';
 import { RATING_ORDERS, type RatingOrder } from '../../store/ratings.js';
 import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
@@ -20,6 +21,7 @@ import {
   type Recommendation,
   RecommendationConnection,
   RecommendationFilter,
+  RecommendationOrderEnum,
 } from '../types/predictions.js';
 
 @Resolver(() => User)
@@ -136,9 +138,22 @@ export class UserResolver {
       description: 'Which of them; all that they have not rated if absent.',
     })
     filter: RecommendationFilter | null,
+    @Arg('orderBy', () => RecommendationOrderEnum, {
+      nullable: true,
+      defaultValue: 'EXPECTED_RATING',
+      description: 'null means EXPECTED_RATING, too.',
+    })
+    orderBy: RecommendationOrder | null,
+    @Arg('seed', () => Int, {
+      nullable: true,
+      description:
+        'Which draw EXPLORE ranks by, 0 or more; one for each day (UTC) if absent. Pages after the first keep to the draw of the first.',
+    })
+    seed: number | null,
     @Ctx() context: Context,
   ): Promise<Connection<Recommendation>> {
     checkFirst(first);
-    return recommendationsOf(context, user, first, after, filter ?? {});
+    const order = orderBy ?? 'EXPECTED_RATING';
+    return recommendationsOf(context, user, { first, after, filter: filter ?? {}, order, seed: seed ?? null });
   }
 }

@@ -95,6 +95,7 @@ export class User extends Node implements UserRow {
   zipCode!: string | null;
 
   idx!: number;
+  ratingsChangedAt!: Date | null;
 }
 
 @ObjectType({ implements: Node, description: 'A movie of the catalogue.' })

@@ -43,6 +43,19 @@ export class ConfusionMatrix {
   falseNegatives!: number;
 }
 
+@ObjectType({
+  description:
+    'What intervals of one level held of the test ratings. Calibrated: `held` is close to `level`. Intervals are predictive: they include the noise of user and movie.',
+  simpleResolvers: true,
+})
+export class IntervalShare {
+  @Field(() => Float, { description: 'The probability that was promised, 0 to 1.' })
+  level!: number;
+
+  @Field(() => Float, { description: 'The share of test ratings within their intervals, 0 to 1.' })
+  held!: number;
+}
+
 @ObjectType({ description: 'Errors on the test ratings, with predictions clipped to the scale.' })
 export class Evaluation extends ErrorFigures {
   @Field(() => Int, { description: 'How many ratings were held out, 1 or more.' })
@@ -52,6 +65,12 @@ export class Evaluation extends ErrorFigures {
     description: 'What simple predictors reach on the same ratings; highest RMSE first.',
   })
   baselines!: Baseline[];
+
+  @Field(() => [IntervalShare], {
+    description:
+      'Of 50, 80, 90 and 95 %. Empty for models that do not know how sure they are: those trained by gradient steps.',
+  })
+  intervals!: IntervalShare[];
 
   runId!: number;
   scaleMinimum!: number;

@@ -1,7 +1,8 @@
 // Predicted ratings and recommendations: what a model says.
 
 import { Field, Float, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
-import type { PredictionSource } from '../../scoring/predict.js';
+import type { Asker, PredictionSource } from '../../scoring/foldIns.js';
+import type { RecommendationOrder } from '../../scoring/messages.js';
 import { connectionType } from '../paging.js';
 import { Movie, MovieConditions, User } from './catalogue.js';
 import { Model } from './models.js';
@@ -20,6 +21,21 @@ registerEnumType(PredictionSourceEnum, {
     },
   },
 });
+
+@ObjectType({
+  description: 'Between which values a rating lies, with a probability; noise of user and movie included.',
+  simpleResolvers: true,
+})
+export class RatingInterval {
+  @Field(() => Float, { description: 'Lower end in stars, not below the rating scale.' })
+  low!: number;
+
+  @Field(() => Float, { description: 'Upper end in stars, not above the rating scale.' })
+  high!: number;
+
+  @Field(() => Float, { description: 'The probability that a rating lies between them, 0 to 1.' })
+  level!: number;
+}
 
 @ObjectType({ description: 'What a model expects a user to rate a movie.' })
 export class PredictedRating {
@@ -40,6 +56,13 @@ export class PredictedRating {
   })
   rawScore!: number;
 
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Of a rating around rawScore, in stars: how unsure the model is, and how noisy ratings of this user and movie are. null of fallbacks, and of models that do not know: networks, and others trained by gradient steps.',
+  })
+  standardDeviation!: number | null;
+
   @Field(() => Model, { description: 'The model that was asked; a fallback uses its mean.' })
   model!: Model;
 
@@ -47,7 +70,41 @@ export class PredictedRating {
   source!: PredictionSource;
 }
 
-@ObjectType({ description: 'A movie in a user’s ranking.', simpleResolvers: true })
+@ObjectType({ description: 'A rating of the user that speaks for a recommendation.', simpleResolvers: true })
+export class Reason {
+  @Field(() => Movie, { description: 'What they have rated.' })
+  movie!: Movie;
+
+  @Field(() => Float, { description: 'Their rating, in stars.' })
+  rating!: number;
+
+  @Field(() => Float, { description: 'What it adds to the predicted rating, in stars; above 0.' })
+  weight!: number;
+}
+
+export const RecommendationOrderEnum = {
+  EXPECTED_RATING: 'EXPECTED_RATING',
+  CAUTIOUS: 'CAUTIOUS',
+  EXPLORE: 'EXPLORE',
+} as const satisfies Record<RecommendationOrder, RecommendationOrder>;
+registerEnumType(RecommendationOrderEnum, {
+  name: 'RecommendationOrder',
+  description:
+    'What recommendations are ranked by. CAUTIOUS and EXPLORE need a model that knows how sure it is (presets fast, accurate and maximum); others refuse with MODEL_WITHOUT_UNCERTAINTY.',
+  valuesConfig: {
+    EXPECTED_RATING: { description: 'The rating that is expected, best first.' },
+    CAUTIOUS: {
+      description:
+        'What the expected rating is above with a probability of 95 %: well-known tastes first. Leaves out movies that the model has never seen.',
+    },
+    EXPLORE: {
+      description:
+        'A rating drawn from what the model holds possible, so that movies it is unsure about get their chance; the same draw for the same seed.',
+    },
+  },
+});
+
+@ObjectType({ description: 'A movie in a user’s ranking.' })
 export class Recommendation {
   @Field(() => Int, { description: 'Place in the ranking, from 1, the best; counts on from page to page.' })
   rank!: number;
@@ -57,7 +114,7 @@ export class Recommendation {
 
   @Field(() => Float, {
     description:
-      'The expected rating in stars, clipped to the rating scale. The ranking is by the unclipped value.',
+      'The expected rating in stars, clipped to the rating scale. Ranked by EXPECTED_RATING, the unclipped value counts.',
   })
   predictedRating!: number;
 
@@ -65,6 +122,19 @@ export class Recommendation {
     description: 'Whether the model gave predictedRating, or a fallback.',
   })
   source!: PredictionSource;
+
+  modelId!: number;
+  user!: Asker;
+  movieIndex!: number;
+}
+
+@InputType({ description: 'A rating of somebody whom the store need not know.' })
+export class TasteInput {
+  @Field(() => Int, { description: "The data set's own number of the movie, 1 or more." })
+  movieId!: number;
+
+  @Field(() => Float, { description: 'In stars, on the rating scale.' })
+  rating!: number;
 }
 
 export const RecommendationConnection = connectionType('Recommendation', Recommendation);

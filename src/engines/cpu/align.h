@@ -71,60 +71,44 @@ static void find_turn(sampler *s) {
   s->columns[K * DP + K] = 1;
 }
 
-/** x Q. */
-INLINE void turn(const sampler *s, const float *x, float *turned) {
+/** x Q, or x itself where it is the first of the means (share 1). */
+INLINE void turn(const sampler *s, const float *x, float *turned, float share) {
   int32_t D = s->D, DP = s->DP;
-  for (int32_t k = 0; k < DP; k += VL) store(turned + k, (vf){0});
+  for (int32_t k = 0; k < DP; k += VL) store(turned + k, share == 1 ? load(x + k) : (vf){0});
+  if (share == 1) return;
   for (int32_t d = 0; d < D; d++) add_scaled(turned, x[d], s->columns + d * DP, DP);
 }
 
-/** mean += share (turned − mean). */
-INLINE void take_share(float *mean, const float *turned, float share, int32_t DP) {
-  for (int32_t k = 0; k < DP; k += VL) store(mean + k, fma_(splat(share), load(turned + k) - load(mean + k), load(mean + k)));
-}
-
-/** One row's mean and variances; `drawn` is what the sweep drew. */
-static void take_row(const sampler *s, side *a, int64_t e, float share, float *turned, float *drawn) {
-  int32_t DP = s->DP;
-  const float *expected = a->expected + e * DP, *x = a->rows + e * DP;
-  float *mean = a->means + e * DP, *variance = a->variances + e * DP;
-  if (share == 1) {
-    for (int32_t k = 0; k < DP; k += VL) {
-      vf off = load(x + k) - load(expected + k);
-      store(mean + k, load(expected + k));
-      store(variance + k, off * off);
-    }
-    return;
-  }
-  turn(s, expected, turned);
-  turn(s, x, drawn);
-  for (int32_t k = 0; k < DP; k += VL) {
-    vf before = load(mean + k), after = fma_(splat(share), load(turned + k) - before, before);
-    vf square = (load(drawn + k) - before) * (load(drawn + k) - after), v = load(variance + k);
-    store(mean + k, after);
-    store(variance + k, fma_(splat(share), square - v, v));
-  }
+/** mean += share (x − mean). */
+INLINE void take_share(float *mean, int32_t k, vf x, float share) {
+  vf m = load(mean + k);
+  store(mean + k, fma_(splat(share), x - m, m));
 }
 
 /** Takes this thread's rows into the means: turned, or as they are for the first of them. */
 static void take_means(sampler *s, int thread, float share, float *vectors) {
   int32_t DP = s->DP;
+  float *turned = vectors, *off = turned + DP;
   for (int which = 0; which < 2; which++) {
     side *a = &s->sides[which];
     range rows = share_of(a->count, 1, thread, s->T);
     for (int64_t e = rows.from; e < rows.to; e++) {
-      take_row(s, a, e, share, vectors, vectors + DP);
-      float noise = 1 / a->precisions[e];
-      a->noises[e] = share == 1 ? noise : a->noises[e] + share * (noise - a->noises[e]);
+      const float *expected = a->expected + e * DP, *x = a->rows + e * DP;
+      for (int32_t k = 0; k < DP; k += VL) store(off + DP + k, load(x + k) - load(expected + k));
+      turn(s, expected, turned, share);
+      turn(s, off + DP, off, share);
+      for (int32_t k = 0; k < DP; k += VL) {
+        take_share(a->means + e * DP, k, load(turned + k), share);
+        take_share(a->variances + e * DP, k, load(off + k) * load(off + k), share);
+      }
+      a->noises[e] += share * (1 / a->precisions[e] - a->noises[e]);
     }
   }
   side *users = &s->sides[0];
   range features = share_of(users->others_count, 1, thread, s->T);
   for (int64_t f = features.from; f < features.to; f++) {
-    if (share == 1)
-      for (int32_t k = 0; k < DP; k += VL) store(vectors + k, load(users->links + f * DP + k));
-    else turn(s, users->links + f * DP, vectors);
-    take_share(users->tastes + f * DP, vectors, share, DP);
+    turn(s, users->links + f * DP, turned, share);
+    for (int32_t k = 0; k < DP; k += VL) take_share(users->tastes + f * DP, k, load(turned + k), share);
   }
 }
 

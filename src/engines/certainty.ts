@@ -1,0 +1,57 @@
+// A posterior as the tensors of a stored model, and back: one list of names for training and serving.
+
+import type { Parameters, Tensor, TrainingRatings } from './engine.js';
+import { type Beliefs, openBeliefs } from './beliefs.js';
+import { fitTastePrior, type TastePrior } from './foldIn.js';
+import type { Posterior } from './sweeps.js';
+
+/** What a model knows beside its parameters. */
+export interface Certainty {
+  beliefs: Beliefs;
+  prior: TastePrior;
+  /** What having rated each movie tells of a user (M × D). */
+  tastes: Float32Array;
+}
+
+export function learnCertainty(
+  embeddingWidth: number,
+  parameters: Parameters,
+  posterior: Posterior,
+  ratings: TrainingRatings,
+): Certainty {
+  const beliefs = openBeliefs(embeddingWidth, parameters, posterior);
+  return { beliefs, prior: fitTastePrior(beliefs, posterior, ratings), tastes: posterior.tastes };
+}
+
+export function certaintyTensors({ beliefs, prior, tastes }: Certainty): Tensor[] {
+  const { D, users, movies, noise } = beliefs;
+  const table = (name: string, values: Float32Array) => ({ name, shape: [values.length / D, D], values });
+  const list = (name: string, values: Float32Array) => ({ name, shape: [values.length], values });
+  return [
+    table('user_variances', users.variances),
+    table('movie_variances', movies.variances),
+    list('user_noises', users.noises),
+    list('movie_noises', movies.noises),
+    list('noise', Float32Array.of(noise, prior.noise)),
+    table('tastes', tastes),
+    list('prior_center', prior.center),
+    table('prior_precision', prior.precision),
+    list('typical_user', prior.typical),
+  ];
+}
+
+/** As certaintyTensors gave them. */
+export function openCertainty(
+  embeddingWidth: number,
+  parameters: Parameters,
+  tensors: readonly Tensor[],
+): Certainty {
+  const of = Object.fromEntries(tensors.map(({ name, values }) => [name, values]));
+  const [noise, userNoise] = of.noise;
+  const beliefs = openBeliefs(embeddingWidth, parameters, {
+    ...{ userVariances: of.user_variances, movieVariances: of.movie_variances, noise },
+    ...{ userNoises: of.user_noises, movieNoises: of.movie_noises, tastes: of.tastes },
+  });
+  const prior = { center: of.prior_center, precision: of.prior_precision, typical: of.typical_user };
+  return { beliefs, prior: { ...prior, noise: userNoise }, tastes: of.tastes };
+}

@@ -1,0 +1,18 @@
+// What a trained model knows of its own certainty, ready to be measured and stored.
+
+import { type Certainty, certaintyTensors, learnCertainty } from '../engines/certainty.js';
+import type { ModelShape, Parameters, Tensor, TrainingRatings } from '../engines/engine.js';
+import type { Learner } from './learner.js';
+
+/** Null for models that have none: those trained by gradient steps. */
+export async function certaintyOf(
+  learner: Learner,
+  { embeddingWidth }: ModelShape,
+  parameters: Parameters,
+  ratings: TrainingRatings,
+): Promise<(Certainty & { tensors: Tensor[] }) | null> {
+  const posterior = await learner.posterior();
+  if (!posterior) return null;
+  const certainty = learnCertainty(embeddingWidth, parameters, posterior, ratings);
+  return { ...certainty, tensors: certaintyTensors(certainty) };
+}
