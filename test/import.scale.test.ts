@@ -147,8 +147,8 @@ test('a run is evaluated on the scale: predictions clipped to it, confusion by i
   expect(rows).toEqual([{ low: -10, high: 10, cells: 441, lowest: -10 }]);
   const modelId = (await store.pool.query('select id from models where active')).rows[0].id;
   const host = await openModelHost({ databaseUrl: store.url, modelId, threads: 1 });
-  const nobody = { idx: 9999, ratingCount: 1e9, meanRating: -8 };
-  const [{ rating, rawScore }] = await predictPairs(host, [{ user: nobody, movie: nobody }]);
+  const nobody = { userId: 9999, ratingsChangedAt: null, idx: 9999, ratingCount: 1e9, meanRating: -8 };
+  const [{ rating, rawScore }] = await predictPairs(store, host, [{ user: nobody, movie: nobody }]);
   await host.close();
   expect(rawScore).toBeLessThan(-10);
   expect(rating).toBe(-10);

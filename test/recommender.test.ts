@@ -49,7 +49,7 @@ async function aUser(userId: number): Promise<UserRow> {
 
 /** Of a user who came after the training. */
 function aNewUser(): UserRow {
-  const untold = { gender: null, age: null, occupation: null, zipCode: null };
+  const untold = { gender: null, age: null, occupation: null, zipCode: null, ratingsChangedAt: null };
   return { userId: 5001, idx: 120, ratingCount: 3, meanRating: 4, ...untold };
 }
 
@@ -57,6 +57,7 @@ function aNewUser(): UserRow {
 function aRequest(user: UserRow, changes: Partial<RecommendationRequest> = {}): RecommendationRequest {
   return {
     ...{ user, filter: null, excludeMovieIndices: [], includeRated: false, first: 100, after: null },
+    ...{ order: 'EXPECTED_RATING', seed: 0 },
     ...changes,
   };
 }

@@ -13,7 +13,12 @@ import { checkUserId } from './checks.js';
 import type { Context } from './context.js';
 import { type Connection, decodeNumbersCursor, encodeCursor, toConnection } from './paging.js';
 import { toModel } from './types/fromRows.js';
-import type { PredictedRating, Recommendation, RecommendationFilter, TasteInput } from './types/predictions.js';
+import type {
+  PredictedRating,
+  Recommendation,
+  RecommendationFilter,
+  TasteInput,
+} from './types/predictions.js';
 
 const LIST = 'recommendations';
 

@@ -1,7 +1,7 @@
 // A posterior as the tensors of a stored model, and back: one list of names for training and serving.
 
-import type { Parameters, Tensor, TrainingRatings } from './engine.js';
 import { type Beliefs, openBeliefs } from './beliefs.js';
+import type { Parameters, Tensor, TrainingRatings } from './engine.js';
 import { fitTastePrior, type TastePrior } from './foldIn.js';
 import type { Posterior } from './sweeps.js';
 

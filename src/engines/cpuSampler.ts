@@ -152,9 +152,7 @@ class KernelSampler implements Sampler {
   }
 
   posterior(): Promise<Posterior> {
-    return this.#turns.take((sampler) =>
-      posteriorOf(this.#read(sampler, isOfPosterior)),
-    );
+    return this.#turns.take((sampler) => posteriorOf(this.#read(sampler, isOfPosterior)));
   }
 
   state(): Promise<SamplerState> {

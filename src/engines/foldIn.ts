@@ -149,7 +149,9 @@ function priorMean(
   const share = count / (count + BLEND_RATINGS);
   const told = new Float64Array(D);
   for (const movie of movieIndices) for (let k = 0; k < D; k++) told[k] += tastes[movie * D + k];
-  return told.map((sum, k) => share * (center[k] + sum / Math.sqrt(Math.max(1, count))) + (1 - share) * typical[k]);
+  return told.map(
+    (sum, k) => share * (center[k] + sum / Math.sqrt(Math.max(1, count))) + (1 - share) * typical[k],
+  );
 }
 
 /**

@@ -1,7 +1,6 @@
 // Questions that engines do not answer: how sure a prediction is, rows that are solved for now, orders other than by expectation.
 // Runs in the thread of a model that was sampled; plain loops, some milliseconds for a catalogue of MovieLens' size.
 
-import { hasMovie } from '../engines/bitmap.js';
 import {
   type Belief,
   type Beliefs,
@@ -12,6 +11,7 @@ import {
   type SideBeliefs,
   spreadOf,
 } from '../engines/beliefs.js';
+import { hasMovie } from '../engines/bitmap.js';
 import type { Certainty } from '../engines/certainty.js';
 import { draws, normal, STAGES, stageOf } from '../engines/draws.js';
 import type { TopMovies } from '../engines/engine.js';
@@ -52,7 +52,9 @@ export function openCertainModel(certainty: Certainty): CertainModel {
     reasons({ folded, movieIndices }) {
       const ratings = ratingsAt(folded, 0);
       const user = foldIn(beliefs, certainty.prior, certainty.tastes, ratings);
-      const weights = Array.from(movieIndices, (movie) => [...contributionsTo(beliefs, user, ratings, movie)]);
+      const weights = Array.from(movieIndices, (movie) => [
+        ...contributionsTo(beliefs, user, ratings, movie),
+      ]);
       return { weights: Float32Array.from(weights.flat()) };
     },
   };
@@ -129,7 +131,12 @@ function scorerOf(
 /** Rows drawn from what is believed of them; the movies' are kept until another seed is asked for. */
 function sampler({ D, movies }: Beliefs) {
   let kept: { seed: number; movies: SideBeliefs } | null = null;
-  const draw = ({ mean, variance }: Pick<Belief, 'mean' | 'variance'>, seed: number, side: number, row: number) => {
+  const draw = (
+    { mean, variance }: Pick<Belief, 'mean' | 'variance'>,
+    seed: number,
+    side: number,
+    row: number,
+  ) => {
     const stream = draws(seed, 0, stageOf(STAGES.request, side), row);
     return mean.map((value, k) => value + Math.sqrt(variance[k]) * normal(stream, k));
   };

@@ -32,7 +32,9 @@ export async function predictPairs(
     host,
     pairs.map(({ user }) => user),
   );
-  const known = [...pairs.keys()].filter((i) => rows.indices[i] >= 0 && isKnownMovie(host, pairs[i].movie.idx));
+  const known = [...pairs.keys()].filter(
+    (i) => rows.indices[i] >= 0 && isKnownMovie(host, pairs[i].movie.idx),
+  );
   const { outputs, deviations } = await host.predict({
     userIndices: Int32Array.from(known, (i) => rows.indices[i]),
     movieIndices: Int32Array.from(known, (i) => pairs[i].movie.idx),

@@ -33,7 +33,10 @@ export async function reasonsFor(
   const weights = await host.reasons({ folded, movieIndices: Int32Array.from(known) });
   const ratings = own.length;
   const lists = new Map(
-    known.map((movie, place) => [movie, toReasons(own, weights.subarray(place * ratings, (place + 1) * ratings))]),
+    known.map((movie, place) => [
+      movie,
+      toReasons(own, weights.subarray(place * ratings, (place + 1) * ratings)),
+    ]),
   );
   return movieIndices.map((movie) => lists.get(movie) ?? []);
 }

@@ -168,7 +168,9 @@ async function expectedRatings(
   const missing = lists.flatMap((list, i) =>
     requests[i].order === 'EXPECTED_RATING'
       ? []
-      : list.filter(({ source }) => source !== 'FALLBACK').map((suggestion) => ({ suggestion, row: rows.indices[i] })),
+      : list
+          .filter(({ source }) => source !== 'FALLBACK')
+          .map((suggestion) => ({ suggestion, row: rows.indices[i] })),
   );
   if (missing.length === 0) return lists;
   const { outputs, deviations } = await host.predict({

@@ -3,8 +3,8 @@
 
 import type { EngineSettings } from '../engines/engine.js';
 import type { Store } from '../store/store.js';
-import { createModelHosts } from './modelHosts.js';
 import type { Asker } from './foldIns.js';
+import { createModelHosts } from './modelHosts.js';
 import { predictPairs, type ScoredPair, type Subject } from './predict.js';
 import { type RatingReason, reasonsFor } from './reasons.js';
 import { type RecommendationRequest, recommendAll, type Suggestion } from './recommend.js';

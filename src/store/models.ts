@@ -69,7 +69,11 @@ export async function insertModel(
     { name: USER_COUNTS, shape: [shape.users], values: content.userRatingCounts },
     { name: MOVIE_COUNTS, shape: [shape.movies], values: content.movieRatingCounts },
   ];
-  await insertArrays(client, 'model_tensors', { model_id: modelId }, [...parameters, ...counts, ...posterior]);
+  await insertArrays(client, 'model_tensors', { model_id: modelId }, [
+    ...parameters,
+    ...counts,
+    ...posterior,
+  ]);
   return modelId;
 }
 

@@ -118,7 +118,12 @@ export const MERGE_LINKS = `
     (select array_agg(line order by line) from staging_links
      where not exists (select from movies where movies.movie_id = staging_links.movie_id)) as orphans`;
 
-export const UPDATE_USER_STATISTICS = updateStatistics('users', 'user_id', 'user_changes', 'ratings_changed_at = clock_timestamp(),');
+export const UPDATE_USER_STATISTICS = updateStatistics(
+  'users',
+  'user_id',
+  'user_changes',
+  'ratings_changed_at = clock_timestamp(),',
+);
 export const UPDATE_MOVIE_STATISTICS = updateStatistics('movies', 'movie_id', 'movie_changes');
 
 export const FINISH_RECORD = `

@@ -1,6 +1,6 @@
 // Whether intervals hold what they promise: the share of held-out ratings that lies within the interval of each level.
 
-import { beliefAt, type Beliefs, deviationsOf, spreadOf } from '../engines/beliefs.js';
+import { type Beliefs, beliefAt, deviationsOf, spreadOf } from '../engines/beliefs.js';
 import { clipToScale, type RatingScale } from '../store/scale.js';
 import type { RatingSet } from './split.js';
 

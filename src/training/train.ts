@@ -9,7 +9,7 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import type { RatingTable } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js';
-import { clipToScale, type RatingScale } from '../store/scale.js';
+import { clipToScale } from '../store/scale.js';
 import { databaseTime, type Store, whenBack } from '../store/store.js';
 import { meanOf } from './baselines.js';
 import { certaintyOf } from './certainty.js';

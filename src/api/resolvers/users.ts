@@ -154,6 +154,12 @@ export class UserResolver {
   ): Promise<Connection<Recommendation>> {
     checkFirst(first);
     const order = orderBy ?? 'EXPECTED_RATING';
-    return recommendationsOf(context, user, { first, after, filter: filter ?? {}, order, seed: seed ?? null });
+    return recommendationsOf(context, user, {
+      first,
+      after,
+      filter: filter ?? {},
+      order,
+      seed: seed ?? null,
+    });
   }
 }
