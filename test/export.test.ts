@@ -140,7 +140,13 @@ async function readJson(path: string, file: string) {
 /** null where the model does not know user or movie. */
 async function predictedRatings(modelId: number, pairs: number[][]): Promise<(number | null)[]> {
   const recommender = createRecommender(store, { threads: 1 });
-  const subject = (idx: number) => ({ idx, ratingCount: 0, meanRating: null });
+  const subject = (idx: number) => ({
+    userId: 0,
+    ratingsChangedAt: null,
+    idx,
+    ratingCount: 0,
+    meanRating: null,
+  });
   const scored = await recommender.predict(
     modelId,
     pairs.map(([user, movie]) => ({ user: subject(user), movie: subject(movie) })),
