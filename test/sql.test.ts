@@ -54,6 +54,46 @@ test.each([
   await expect(analyst.query(`select from ${table}`)).rejects.toMatchObject({ code: '42501' });
 });
 
+test('an analyst can read these tables and views, and nothing else', async () => {
+  const { rows } = await store.pool.query<{ name: string }>(
+    `select relname as name from pg_class
+     where relkind in ('r', 'p', 'v', 'm') and relnamespace not in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+       and relnamespace::regnamespace::text not like 'pg_toast%' and not relispartition
+       and has_schema_privilege('marquee_analyst', relnamespace, 'usage')
+       and has_any_column_privilege('marquee_analyst', oid, 'select')
+     order by relname`,
+  );
+  expect(rows.map(({ name }) => name)).toEqual([
+    ...[
+      'calibration',
+      'confusion',
+      'confusion_cells',
+      'coverage',
+      'drift',
+      'epoch_metrics',
+      'error_by_activity',
+    ],
+    ...[
+      'error_by_decade',
+      'error_by_genre',
+      'error_by_rating',
+      'evaluation_baselines',
+      'evaluations',
+      'models',
+    ],
+    ...[
+      'movies',
+      'predictions',
+      'rating_scale',
+      'ratings',
+      'run_logs',
+      'test_errors',
+      'test_predictions',
+      'users',
+    ],
+  ]);
+});
+
 test('an analyst cannot write', async () => {
   await expect(analyst.query('delete from ratings')).rejects.toMatchObject({ code: '42501' });
   await expect(analyst.query('create table mine (a int)')).rejects.toMatchObject({ code: '42501' });
