@@ -135,6 +135,18 @@ export const ERROR_CODES = {
     when: 'No model has this id or version.',
     hint: 'List the models with the query models.',
   },
+  MODEL_WORSE: {
+    when: 'A model was to be promoted that is worse than the active one on test ratings of both.',
+    hint: 'Keep the active one, or say so: force: true, or `marquee models promote <version> --force`.',
+  },
+  MODEL_INCOMPARABLE: {
+    when: 'A model was to be promoted that shares too few test ratings with the active one to tell which is better.',
+    hint: 'Train it with the split of the active one, or say so: force: true, or `marquee models promote <version> --force`.',
+  },
+  MODEL_NO_FORMER: {
+    when: 'There is nothing to roll back to: no other model was active before.',
+    hint: 'List the models with `marquee models list` and promote one of them.',
+  },
   NO_ACTIVE_MODEL: {
     when: 'A prediction was asked for before any model was promoted.',
     hint: 'Train one: `marquee train`, or the mutation startTrainingRun.',

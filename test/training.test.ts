@@ -1,6 +1,7 @@
 import { findConfusions, findEpochs, findEvaluations, findStarConfusions } from '#src/store/evaluations.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
-import { findActiveModel, listModels, loadModel, promoteModel } from '#src/store/models.js';
+import { findActiveModel, listModels, loadModel } from '#src/store/models.js';
+import { promoteModel } from '#src/store/promotion.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import type { TrainingEvent } from '#src/training/events.js';
 import { runInThread } from '#src/training/runInThread.js';
@@ -167,9 +168,9 @@ test('promote: false keeps the active model, and promoting a former one goes bac
   await train(store, aRunRequest({ promote: false }));
   expect((await findActiveModel(store))!.id).toBe(before.id);
   const [newest] = await listModels(store, 1, null);
-  await promoteModel(store, newest.id);
+  await promoteModel(store, newest.id, { force: true });
   expect((await findActiveModel(store))!.id).toBe(newest.id);
-  await promoteModel(store, before.id);
+  await promoteModel(store, before.id, { force: true });
   expect((await findActiveModel(store))!.id).toBe(before.id);
 });
 

@@ -158,7 +158,10 @@ async function startRun(event) {
 }
 
 async function promote({ id, version }) {
-  const { data, problems } = await ask(PROMOTE, { id });
+  let { data, problems } = await ask(PROMOTE, { id });
+  const [refusal] = data?.promoteModel?.userErrors ?? [];
+  if (refusal?.code.startsWith('MODEL_') && window.confirm(`${refusal.message}\n\nPromote it all the same?`))
+    ({ data, problems } = await ask(PROMOTE, { id, force: true }));
   const failed = [...problems, ...refusals(data?.promoteModel)];
   show('promote-answer', problemList(failed));
   if (failed.length === 0) show('news', el('p', {}, `Model ${version} is active now.`));

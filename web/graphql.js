@@ -95,8 +95,8 @@ export const START = `mutation Start($input: StartTrainingRunInput!) {
   startTrainingRun(input: $input) { trainingRun { id } userErrors { field message code } }
 }`;
 
-export const PROMOTE = `mutation Promote($id: ID!) {
-  promoteModel(input: { modelId: $id }) { model { version } userErrors { field message code } }
+export const PROMOTE = `mutation Promote($id: ID!, $force: Boolean) {
+  promoteModel(input: { modelId: $id, force: $force }) { model { version } userErrors { field message code } }
 }`;
 
 export const RECOMMEND = `query Recommend($userId: Int!, $filter: RecommendationFilter, $after: String) {

@@ -5,12 +5,14 @@ import type { Place } from '../engines/places.js';
 import { AppError } from '../errors.js';
 import type { Asker } from '../scoring/foldIns.js';
 import type { RecommendationOrder } from '../scoring/messages.js';
+import { modelNotFound } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
 import { readScale } from '../store/ratingScale.js';
 import { checkOnScale } from '../store/ratings.js';
 import type { UserRow } from '../store/users.js';
 import { checkUserId } from './checks.js';
 import type { Context } from './context.js';
+import { toKey } from './ids.js';
 import { type Connection, decodeNumbersCursor, encodeCursor, toConnection } from './paging.js';
 import { toModel } from './types/fromRows.js';
 import type {
@@ -21,6 +23,15 @@ import type {
 } from './types/predictions.js';
 
 const LIST = 'recommendations';
+
+/** The model that a query names; the active one, the same for all of the request, when it names none. @throws AppError MODEL_NOT_FOUND, NO_ACTIVE_MODEL */
+export async function chosenModel(context: Context, modelId: string | null): Promise<Model> {
+  if (modelId === null || modelId === undefined) return context.getActiveModel();
+  const key = toKey('Model', modelId, 'modelId');
+  const model = await context.loaders.model.load(key);
+  if (!model) throw modelNotFound(key);
+  return model;
+}
 
 /** null when there is no such movie; a user whom the store does not know is answered as one without ratings. */
 export async function predictedRatingOf(
@@ -51,10 +62,10 @@ export interface RankingArguments {
 
 export async function recommendationsOf(
   context: Context,
+  model: Model,
   user: UserRow,
   { first, after, filter, order, seed }: RankingArguments,
 ): Promise<Connection<Recommendation>> {
-  const model = await context.getActiveModel();
   const list = `${LIST}:${model.id}:${order}`;
   const last = decodeNumbersCursor(list, after, 4);
   // Pages after the first keep to the sample of the first.
@@ -72,11 +83,11 @@ export async function recommendationsOf(
 /** For somebody who is not stored. @throws AppError RATING_OUT_OF_RANGE, MOVIE_NOT_FOUND, MODEL_WITHOUT_UNCERTAINTY */
 export async function recommendationsForTastes(
   context: Context,
+  model: Model,
   tastes: readonly TasteInput[],
   first: number,
   filter: RecommendationFilter,
 ): Promise<Recommendation[]> {
-  const model = await context.getActiveModel();
   const user = { ...NOBODY, ...(await toTastes(context, tastes)) };
   const order = 'EXPECTED_RATING' as const;
   return rank(context, model.id, user, filter, { first, order, seed: 0, after: null, rank: 0 });

@@ -8,6 +8,7 @@ import { addEngines } from './engines.js';
 import { addExport } from './export.js';
 import { addImport } from './import.js';
 import { addMigrate } from './migrate.js';
+import { addModels } from './models.js';
 import { createOutput, type Output } from './output.js';
 import { addQuickstart } from './quickstart.js';
 import { addRuns } from './runs.js';
@@ -40,6 +41,7 @@ export function createProgram(config: Config, version: string): Command {
     addRuns,
     addScore,
     addExport,
+    addModels,
     addWork,
     addServe,
     addSynth,

@@ -16,6 +16,7 @@ import {
 import { findActiveModel } from '../store/models.js';
 import { moviesByIndex } from '../store/movies.js';
 import type { Model } from '../store/prisma/client.js';
+import { promoteModel } from '../store/promotion.js';
 import type { RunRequest } from '../store/runRequest.js';
 import { getRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
@@ -24,7 +25,7 @@ import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation, type OtherModel } from './report.js';
+import { describeEvaluation } from './report.js';
 import { serve } from './serve.js';
 import { withStore } from './session.js';
 import { runTraining, toRequest } from './train.js';
@@ -126,9 +127,10 @@ async function trainOnce(
     }
     return active;
   }
-  const done: OtherModel[] = [];
+  const done: Awaited<ReturnType<typeof runTraining>>[] = [];
   for (const request of requests) done.push(await runTraining(store, request, config, output, signal, done));
-  return (await findActiveModel(store))!;
+  // Who starts with these settings wants to see them at work, also where they are worse than what was there.
+  return promoteModel(store, done.at(-1)!.modelId, { force: true });
 }
 
 async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {

@@ -63,7 +63,7 @@ export function addTrain(program: Command, io: Io): void {
       `another seed holds out other ratings (${DEFAULT_SPLIT.seed})`,
       wholeNumber(0, 2 ** 31 - 1),
     )
-    .option('--no-promote', 'keep the model that is active now');
+    .option('--no-promote', 'keep the model that is active now, also when this one is not worse');
   for (const [name, domain] of Object.entries(HYPERPARAMETER_DOMAINS))
     addHyperparameter(command, name, domain);
   command.option('--json', 'one line of JSON per event').action(async (options: TrainOptions) => {
@@ -120,7 +120,7 @@ export async function runTraining(
   output: Output,
   signal: AbortSignal,
   others: readonly OtherModel[] = [],
-): Promise<OtherModel & { runId: number }> {
+): Promise<OtherModel & { runId: number; modelId: number }> {
   const run = await createRun(store, request, 'RUNNING');
   return trainHere(store, run, settings, output, signal, others);
 }
@@ -133,8 +133,8 @@ export async function trainHere(
   output: Output,
   signal: AbortSignal,
   others: readonly OtherModel[] = [],
-): Promise<OtherModel & { runId: number }> {
-  let figures: OtherModel | null = null;
+): Promise<OtherModel & { runId: number; modelId: number }> {
+  let figures: (OtherModel & { modelId: number }) | null = null;
   output.event(
     { event: 'run', runId: run.id, preset: run.preset },
     `training run ${run.id}, preset ${run.preset}`,
@@ -142,7 +142,8 @@ export async function trainHere(
   const outcome = await runInThread(store, run, {
     ...{ threads, signal },
     onEvent(event) {
-      if (event.event === 'succeeded') figures = { ...event.evaluation, name: run.preset };
+      if (event.event === 'succeeded')
+        figures = { ...event.evaluation, name: run.preset, modelId: event.modelId };
       report(event, output, others);
     },
   });
@@ -182,7 +183,7 @@ function describe(event: TrainingEvent, others: readonly OtherModel[]): string |
     case 'evaluating':
       return null;
     case 'succeeded':
-      return describeEvaluation(event.evaluation, others);
+      return `${describeEvaluation(event.evaluation, others)}${event.note ? `\n${event.note}\n` : ''}`;
     default:
       return event satisfies never;
   }

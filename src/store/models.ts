@@ -1,15 +1,15 @@
-// The models: their parameters as chunks of bytes in Postgres, so that any replica can load any of them, and
-// which one is active. Promotion is one transaction; going back is promoting the former one.
+// The models: their parameters as chunks of bytes in Postgres, so that any replica can load any of them.
+// Which one is active is set in promotion.ts.
 
 import assert from 'node:assert/strict';
 import type pg from 'pg';
 import { AppError } from '../errors.js';
 import type { Model } from './prisma/client.js';
-import { inTransaction, type Store } from './store.js';
+import type { Store } from './store.js';
 import { insertArrays, type NamedArray, readArrays } from './tensors.js';
 
 /** Advisory lock of version numbers and of the active mark. */
-const MODEL_LOCK = 7_267_802;
+export const MODEL_LOCK = 7_267_802;
 
 /** How many training ratings each user and movie had: 0 means that the model has never seen it. */
 const USER_COUNTS = 'user_rating_counts';
@@ -119,8 +119,12 @@ export async function findModels(store: Store, ids: readonly number[]): Promise<
 /** @throws AppError MODEL_NOT_FOUND */
 export async function getModel(store: Store, id: number): Promise<Model> {
   const model = await findModel(store, id);
-  if (!model) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { argumentPath: ['modelId'] });
+  if (!model) throw modelNotFound(id);
   return model;
+}
+
+export function modelNotFound(id: number): AppError {
+  return new AppError('MODEL_NOT_FOUND', `no model ${id}`, { argumentPath: ['modelId'] });
 }
 
 /** @throws AppError MODEL_NOT_FOUND */
@@ -152,21 +156,4 @@ export async function listModels(store: Store, first: number, before: number | n
     orderBy: { id: 'desc' },
     take: first,
   });
-}
-
-/** @throws AppError MODEL_NOT_FOUND */
-export async function promoteModel(store: Store, id: number): Promise<Model> {
-  await inTransaction(store.pool, (client) => markActive(client, id));
-  return getModel(store, id);
-}
-
-/** Inside the caller's transaction. @throws AppError MODEL_NOT_FOUND */
-export async function markActive(client: pg.PoolClient, id: number): Promise<void> {
-  await client.query('select pg_advisory_xact_lock($1)', [MODEL_LOCK]);
-  await client.query('update models set active = null where active and id <> $1', [id]);
-  const { rowCount } = await client.query(
-    'update models set active = true, promoted_at = now() where id = $1',
-    [id],
-  );
-  if (rowCount === 0) throw new AppError('MODEL_NOT_FOUND', `no model ${id}`, { argumentPath: ['modelId'] });
 }

@@ -4,7 +4,8 @@
 import { AppError } from '../errors.js';
 import { copyColumns } from './columnCopy.js';
 import { columnsOf } from './importRecord.js';
-import { insertModel, type ModelContent, markActive } from './models.js';
+import { insertModel, type ModelContent } from './models.js';
+import { promoteIfNotWorse } from './promotion.js';
 import type { RunClaim } from './runs.js';
 import { type RatingScale, scaleSteps } from './scale.js';
 import { inTransaction, type Store } from './store.js';
@@ -47,20 +48,21 @@ export interface RunResult {
 }
 
 /**
- * Gives the new model's id; saying it again, since the answer was lost with the connection, gives the same.
+ * Gives the new model's id, and why it was not promoted though that was asked for; saying it again, since the answer was lost with
+ * the connection, gives the same.
  * @throws AppError RUN_LOST when the run is no longer the caller's: nothing is written then
  */
 export async function saveResult(
   store: Store,
   { id: runId, attempt }: RunClaim,
   result: RunResult,
-): Promise<number> {
+): Promise<{ modelId: number; note: string | null }> {
   return inTransaction(store.pool, async (client) => {
-    const saved = await client.query<{ id: number }>(
-      'select models.id from models join training_runs run on run.id = run_id where run_id = $1 and attempt = $2',
+    const saved = await client.query<{ modelId: number; note: string | null }>(
+      'select models.id as "modelId", run.note from models join training_runs run on run.id = run_id where run_id = $1 and attempt = $2',
       [runId, attempt],
     );
-    if (saved.rows.length > 0) return saved.rows[0].id;
+    if (saved.rows.length > 0) return saved.rows[0];
     const { rowCount } = await client.query(
       `update training_runs
        set status = 'SUCCEEDED', finished_at = clock_timestamp(), timings = $3, checkpoint = null
@@ -73,8 +75,9 @@ export async function saveResult(
     await insertEvaluation(client, runId, result.evaluation);
     await insertTestPredictions(client, runId, result.testPredictions);
     const modelId = await insertModel(client, runId, result.model);
-    if (result.promote) await markActive(client, modelId);
-    return modelId;
+    const note = result.promote ? await promoteIfNotWorse(client, modelId) : null;
+    if (note) await client.query('update training_runs set note = $2 where id = $1', [runId, note]);
+    return { modelId, note };
   });
 }
 

@@ -18,8 +18,14 @@ export type TrainingEvent =
   | ({ event: 'progress' } & RunProgress)
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
   | { event: 'evaluating' }
-  /** peakRssMiB: the most memory that the process has held so far, whatever else it did. */
-  | { event: 'succeeded'; modelId: number; evaluation: MeasuredEvaluation; peakRssMiB: number };
+  /** note: why the model was not promoted though it should. peakRssMiB: the most memory that the process has held so far, whatever else it did. */
+  | {
+      event: 'succeeded';
+      modelId: number;
+      note: string | null;
+      evaluation: MeasuredEvaluation;
+      peakRssMiB: number;
+    };
 
 export interface TrainingOptions {
   onEvent?: (event: TrainingEvent) => void;

@@ -69,8 +69,8 @@ export async function trainRun(
       promote: run.promote,
       timings: clock.seconds,
     };
-    const modelId = await whenBack(() => saveResult(store, claim, result), signal);
-    onEvent?.({ event: 'succeeded', modelId, evaluation, peakRssMiB: peakRssMiB() });
+    const saved = await whenBack(() => saveResult(store, claim, result), signal);
+    onEvent?.({ event: 'succeeded', ...saved, evaluation, peakRssMiB: peakRssMiB() });
   } finally {
     await learner.close();
   }

@@ -14,7 +14,7 @@ import type { UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
 import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
-import { predictedRatingOf } from '../predictions.js';
+import { chosenModel, predictedRatingOf } from '../predictions.js';
 import {
   Movie,
   MovieConnection,
@@ -116,7 +116,7 @@ export class MovieResolver {
 
   @FieldResolver(() => PredictedRating, {
     nullable: true,
-    description: 'By the active model; a user whom the store does not know gets a fallback.',
+    description: 'A user whom the store does not know gets a fallback.',
   })
   async predictedRating(
     @Root() movie: MovieRow,
@@ -124,9 +124,11 @@ export class MovieResolver {
       description: "The data set's own number, 1 or more; the store need not know the user.",
     })
     userId: number,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The id of a Model; the active one if absent.' })
+    modelId: string | null,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
-    return predictedRatingOf(context, await context.getActiveModel(), userId, movie.movieId);
+    return predictedRatingOf(context, await chosenModel(context, modelId), userId, movie.movieId);
   }
 }
 

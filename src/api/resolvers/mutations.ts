@@ -3,7 +3,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { checkEngine } from '../../engines/open.js';
 import type { ErrorCode } from '../../errors.js';
-import { promoteModel } from '../../store/models.js';
+import { promoteModel } from '../../store/promotion.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
 import { repeatRequest } from '../../store/runRecord.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
@@ -36,6 +36,13 @@ const START_REFUSALS = [
   'HYPERPARAMETER_INVALID',
   'ENGINE_UNKNOWN',
   'ENGINE_UNSUPPORTED',
+] as const satisfies ErrorCode[];
+
+const PROMOTE_REFUSALS = [
+  'MODEL_NOT_FOUND',
+  'MODEL_WORSE',
+  'MODEL_INCOMPARABLE',
+  'BAD_INPUT',
 ] as const satisfies ErrorCode[];
 
 @Resolver()
@@ -107,14 +114,17 @@ export class MutationResolver {
   }
 
   @Mutation(() => PromoteModelPayload, {
-    description: 'Makes a model the active one, at once and for all replicas.',
+    description:
+      'Makes a model the active one, at once and for all replicas; requests in flight end with the model they began with. Refused when it is worse than the active one, unless forced.',
   })
   promoteModel(
-    @Arg('input', () => PromoteModelInput, { description: 'Which model.' }) { modelId }: PromoteModelInput,
+    @Arg('input', () => PromoteModelInput, { description: 'Which model.' })
+    { modelId, force }: PromoteModelInput,
     @Ctx() context: Context,
   ): Promise<PromoteModelPayload> {
-    return orUserErrors(['MODEL_NOT_FOUND', 'BAD_INPUT'], async () => {
-      const model = await promoteModel(context.store, toKey('Model', modelId, 'modelId'));
+    return orUserErrors(PROMOTE_REFUSALS, async () => {
+      const id = toKey('Model', modelId, 'modelId');
+      const model = await promoteModel(context.store, id, { force: force ?? false });
       context.forget();
       return { model: toModel(model) };
     });

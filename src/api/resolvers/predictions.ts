@@ -3,11 +3,9 @@
 import { Arg, Ctx, FieldResolver, Float, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { AppError } from '../../errors.js';
 import { intervalOf } from '../../scoring/interval.js';
-import { getModel } from '../../store/models.js';
 import { readScale } from '../../store/ratingScale.js';
 import type { Context } from '../context.js';
-import { toKey } from '../ids.js';
-import { predictedRatingOf } from '../predictions.js';
+import { chosenModel, predictedRatingOf } from '../predictions.js';
 import { PredictedRating, RatingInterval } from '../types/predictions.js';
 
 @Resolver(() => PredictedRating)
@@ -27,10 +25,7 @@ export class PredictedRatingResolver {
     modelId: string | null,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
-    const model = modelId
-      ? await getModel(context.store, toKey('Model', modelId, 'modelId'))
-      : await context.getActiveModel();
-    return predictedRatingOf(context, model, userId, movieId);
+    return predictedRatingOf(context, await chosenModel(context, modelId), userId, movieId);
   }
 
   @FieldResolver(() => RatingInterval, {

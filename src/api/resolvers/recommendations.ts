@@ -1,10 +1,10 @@
 // Recommendations for visitors, and what speaks for a recommendation.
 
-import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { AppError } from '../../errors.js';
 import type { Context } from '../context.js';
 import { checkFirst } from '../paging.js';
-import { recommendationsForTastes } from '../predictions.js';
+import { chosenModel, recommendationsForTastes } from '../predictions.js';
 import { Reason, Recommendation, RecommendationFilter, TasteInput } from '../types/predictions.js';
 
 const MOST_TASTES = 1000;
@@ -13,7 +13,7 @@ const MOST_TASTES = 1000;
 export class RecommendationResolver {
   @Query(() => [Recommendation], {
     description:
-      'What somebody would like who is not stored, from what they say they like: folded into the active model, and forgotten. By fallback where the model cannot fold users in. Without what they name, unless the filter includes it.',
+      'What somebody would like who is not stored, from what they say they like: folded into the model, and forgotten. By fallback where the model cannot fold users in. Without what they name, unless the filter includes it.',
   })
   async recommendForTastes(
     @Arg('ratings', () => [TasteInput], {
@@ -26,6 +26,8 @@ export class RecommendationResolver {
       description: 'Which of them; all that are not in `ratings` if absent.',
     })
     filter: RecommendationFilter | null,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The id of a Model; the active one if absent.' })
+    modelId: string | null,
     @Ctx() context: Context,
   ): Promise<Recommendation[]> {
     checkFirst(first);
@@ -33,7 +35,13 @@ export class RecommendationResolver {
       const message = `${ratings.length} ratings: expected at most ${MOST_TASTES}`;
       throw new AppError('BAD_INPUT', message, { argumentPath: ['ratings'] });
     }
-    return recommendationsForTastes(context, ratings, first, filter ?? {});
+    return recommendationsForTastes(
+      context,
+      await chosenModel(context, modelId),
+      ratings,
+      first,
+      filter ?? {},
+    );
   }
 
   @FieldResolver(() => [Reason], {

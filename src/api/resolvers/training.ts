@@ -131,7 +131,7 @@ export class TrainingRunResolver {
 
   @FieldResolver(() => Model, {
     nullable: true,
-    description: 'What came of it; null until the run has succeeded.',
+    description: 'What came of it; null until the run has succeeded, and once the model is pruned.',
   })
   async model(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Model | null> {
     const model = await loaders.modelOfRun.load(run.key);

@@ -7,7 +7,7 @@ import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } fr
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
 import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
-import { predictedRatingOf, recommendationsOf } from '../predictions.js';
+import { chosenModel, predictedRatingOf, recommendationsOf } from '../predictions.js';
 import {
   Rating,
   RatingConnection,
@@ -111,21 +111,23 @@ export class UserResolver {
 
   @FieldResolver(() => PredictedRating, {
     nullable: true,
-    description: 'null when there is no such movie. By the active model.',
+    description: 'null when there is no such movie.',
   })
   async predictedRating(
     @Root() user: UserRow,
     @Arg('movieId', () => Int, { description: "The data set's own number, 1 or more." }) movieId: number,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The id of a Model; the active one if absent.' })
+    modelId: string | null,
     @Ctx() context: Context,
   ): Promise<PredictedRating | null> {
-    return predictedRatingOf(context, await context.getActiveModel(), user.userId, movieId);
+    return predictedRatingOf(context, await chosenModel(context, modelId), user.userId, movieId);
   }
 
   @FieldResolver(() => RecommendationConnection, {
     description:
-      'The movies that the active model expects them to like best, without those they have rated unless the filter includes them.',
+      'The movies that the model expects them to like best, without those they have rated unless the filter includes them.',
   })
-  recommendations(
+  async recommendations(
     @Root() user: UserRow,
     @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
     @Arg('after', () => String, {
@@ -150,11 +152,13 @@ export class UserResolver {
         'Which draw EXPLORE ranks by, 0 or more; one for each day (UTC) if absent. Pages after the first keep to the draw of the first.',
     })
     seed: number | null,
+    @Arg('modelId', () => ID, { nullable: true, description: 'The id of a Model; the active one if absent.' })
+    modelId: string | null,
     @Ctx() context: Context,
   ): Promise<Connection<Recommendation>> {
     checkFirst(first);
     const order = orderBy ?? 'EXPECTED_RATING';
-    return recommendationsOf(context, user, {
+    return recommendationsOf(context, await chosenModel(context, modelId), user, {
       first,
       after,
       filter: filter ?? {},

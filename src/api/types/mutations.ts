@@ -182,7 +182,8 @@ export class StartTrainingRunInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: true,
-    description: 'Whether the model becomes active when the run succeeds.',
+    description:
+      'Whether the model becomes active when the run succeeds, unless it is worse than the active one; `note` of the run says so then.',
   })
   promote!: boolean;
 }
@@ -244,6 +245,14 @@ export class RepeatTrainingRunPayload extends Payload {
 export class PromoteModelInput {
   @Field(() => ID, { description: 'The id of a Model. Promoting a former one rolls back.' })
   modelId!: string;
+
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description:
+      'Promotes it also when it is worse than the active one on test ratings of both, or cannot be compared.',
+  })
+  force?: boolean | null;
 }
 
 @ObjectType({ description: 'The model that is active now, or why the former one stays.' })

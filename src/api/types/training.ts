@@ -315,6 +315,13 @@ export class TrainingRun extends Node {
   @Field(() => String, { description: 'Version of Marquee that recorded it.' })
   codeVersion!: string;
 
+  @Field(() => String, {
+    nullable: true,
+    description:
+      'Of a run that succeeded: why its model was not promoted though that was asked for; otherwise null.',
+  })
+  note!: string | null;
+
   @Field(() => DateTime, { description: 'When it was asked for.' })
   queuedAt!: Date;
 

@@ -1,0 +1,85 @@
+// marquee models: the versions in the store, which one answers, and what to do about it.
+
+import type { Command } from 'commander';
+import { findEvaluations } from '../store/evaluations.js';
+import { getModelOfVersion, listModels } from '../store/models.js';
+import type { Model } from '../store/prisma/client.js';
+import { promoteModel, pruneModels, rollBack } from '../store/promotion.js';
+import { findRuns } from '../store/runs.js';
+import type { Store } from '../store/store.js';
+import { wholeNumber } from './numbers.js';
+import type { Output } from './output.js';
+import type { Io } from './program.js';
+import { withStore } from './session.js';
+
+const LISTED_MAX = 100;
+
+interface JsonOption {
+  json?: boolean;
+}
+
+export function addModels(program: Command, io: Io): void {
+  const models = program
+    .command('models')
+    .description('list, promote, roll back and prune models')
+    .helpCommand(false);
+  const withOutput = (options: JsonOption, work: (store: Store, output: Output) => Promise<void>) =>
+    withStore(io.config, ({ store }) => work(store, io.output(options)));
+  addSubcommand(models, 'list', 'the newest hundred, and which one is active').action((options) =>
+    withOutput(options, list),
+  );
+  addSubcommand(models, 'promote', 'make a model the active one, at once and for all replicas')
+    .argument('<version>', 'as in the list', wholeNumber(1, 2 ** 31 - 1))
+    .option('--force', 'also when it is worse than the active one, or cannot be compared')
+    .action((version: number, { force, ...options }: JsonOption & { force?: boolean }) =>
+      withOutput(options, async (store, output) => {
+        const { id } = await getModelOfVersion(store, version);
+        tellActive(await promoteModel(store, id, { force: force === true }), output);
+      }),
+    );
+  addSubcommand(models, 'rollback', 'make the model active that was so before').action((options) =>
+    withOutput(options, async (store, output) => tellActive(await rollBack(store), output)),
+  );
+  addSubcommand(models, 'prune', 'delete old models and their stored lists; their runs stay')
+    .requiredOption(
+      '--keep <n>',
+      'the newest to keep, beside the active one and the one before it',
+      wholeNumber(0, 1_000_000),
+    )
+    .action(({ keep, ...options }: JsonOption & { keep: number }) =>
+      withOutput(options, async (store, output) => {
+        const versions = await pruneModels(store, keep);
+        const text = versions.length === 0 ? 'nothing to delete' : `deleted ${versions.join(', ')}`;
+        output.event({ event: 'pruned', versions }, text);
+      }),
+    );
+  for (const command of models.commands) command.exitOverride();
+}
+
+function addSubcommand(models: Command, name: string, description: string): Command {
+  return models
+    .command(name)
+    .description(description)
+    .option('--json', 'one line of JSON per event')
+    .showHelpAfterError('Run with --help for the options.');
+}
+
+async function list(store: Store, output: Output): Promise<void> {
+  const rows = await listModels(store, LISTED_MAX, null);
+  const runIds = rows.map(({ runId }) => runId);
+  const [runs, evaluations] = await Promise.all([findRuns(store, runIds), findEvaluations(store, runIds)]);
+  for (const [i, { version, runId, active, createdAt, promotedAt }] of rows.entries()) {
+    const rmse = evaluations[i]?.rmse ?? null;
+    const preset = runs[i]?.preset ?? '';
+    const mark = active ? '  active' : '';
+    output.event(
+      { event: 'model', version, runId, preset, rmse, active: active === true, createdAt, promotedAt },
+      `${String(version).padStart(5)}  ${preset.padEnd(12)} RMSE ${rmse?.toFixed(4) ?? '–'}  run ${runId}${mark}`,
+    );
+  }
+  if (rows.length === 0) output.event({ event: 'none' }, 'no models yet');
+}
+
+function tellActive({ version, id }: Model, output: Output): void {
+  output.event({ event: 'promoted', version, modelId: id }, `model ${version} is active now`);
+}
