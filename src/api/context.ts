@@ -7,6 +7,7 @@ import type { Recommender } from '../scoring/recommender.js';
 import { findActiveModel, noActiveModel } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
 import type { JobQueue } from '../store/queue.js';
+import type { RunFeed } from '../store/runFeed.js';
 import type { Store } from '../store/store.js';
 import { createLoaders, type Loaders } from './loaders.js';
 
@@ -14,6 +15,7 @@ export interface Services {
   store: Store;
   recommender: Recommender;
   queue: JobQueue;
+  runFeed: RunFeed;
   log: Logger;
   engineSettings: EngineSettings;
   /** Recorded with the runs that are started here. */

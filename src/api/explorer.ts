@@ -11,6 +11,7 @@ const STATIC_PATH = '/explorer/static/';
 export function addExplorer(app: FastifyInstance): void {
   const html = ruruHTML({
     endpoint: '/graphql',
+    subscriptionEndpoint: '/graphql',
     staticPath: STATIC_PATH,
     clientConfig: { defaultQuery: readExamples() },
   });

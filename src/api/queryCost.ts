@@ -3,6 +3,7 @@
 
 import type { ApolloServerPlugin } from '@apollo/server';
 import {
+  type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   GraphQLError,
@@ -22,23 +23,32 @@ export function queryCostPlugin(): ApolloServerPlugin<Context> {
     async requestDidStart() {
       return {
         async didResolveOperation({ document, operation, request }) {
-          const fragments = new Map<string, FragmentDefinitionNode>();
-          for (const node of document.definitions) {
-            if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
-          }
-          const rows = countRows(operation!, fragments, request.variables ?? {});
-          if (rows <= ROWS_MAX) return;
-          throw new GraphQLError(`the query asks for ${rows} rows: expected ${ROWS_MAX} at most`, {
-            extensions: {
-              code: 'QUERY_TOO_LARGE',
-              hint: ERROR_CODES.QUERY_TOO_LARGE.hint,
-              http: { status: 400 },
-            },
-          });
+          checkCost(document, operation!, request.variables ?? {});
         },
       };
     },
   };
+}
+
+/** @throws GraphQLError QUERY_TOO_LARGE */
+export function checkCost(
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Record<string, unknown>,
+): void {
+  const fragments = new Map<string, FragmentDefinitionNode>();
+  for (const node of document.definitions) {
+    if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
+  }
+  const rows = countRows(operation, fragments, variables);
+  if (rows <= ROWS_MAX) return;
+  throw new GraphQLError(`the query asks for ${rows} rows: expected ${ROWS_MAX} at most`, {
+    extensions: {
+      code: 'QUERY_TOO_LARGE',
+      hint: ERROR_CODES.QUERY_TOO_LARGE.hint,
+      http: { status: 400 },
+    },
+  });
 }
 
 /** Rows that the operation may give if every page is full. Validation has seen to it that fragments do not go in circles. */

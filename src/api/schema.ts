@@ -1,6 +1,7 @@
 // All resolvers → the executable schema. schema.graphql at the root is this, printed; a test fails when it is stale.
 
 import 'reflect-metadata';
+import assert from 'node:assert/strict';
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql';
 import { buildSchema } from 'type-graphql';
 import { ConfusionMatrixResolver, EvaluationResolver } from './resolvers/evaluation.js';
@@ -11,6 +12,7 @@ import { NodeResolver } from './resolvers/nodes.js';
 import { PredictedRatingResolver } from './resolvers/predictions.js';
 import { RecommendationResolver } from './resolvers/recommendations.js';
 import { ScoringRunResolver } from './resolvers/scoring.js';
+import { SubscriptionResolver } from './resolvers/subscriptions.js';
 import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
 import { UserResolver } from './resolvers/users.js';
 
@@ -31,9 +33,15 @@ export function createSchema(): Promise<GraphQLSchema> {
       ScoringRunResolver,
       NodeResolver,
       MutationResolver,
+      SubscriptionResolver,
     ],
     // Ranges are checked where the values are used, with AppErrors that say what to do.
     validate: false,
+    // Demanded where there are subscriptions. Ours have a source of their own: store/runFeed.ts.
+    pubSub: {
+      publish() {},
+      subscribe: () => assert.fail('every subscription has a source of its own'),
+    },
   });
 }
 

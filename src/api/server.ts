@@ -13,6 +13,7 @@ import { addExplorer } from './explorer.js';
 import { addHealth } from './health.js';
 import { queryCostPlugin } from './queryCost.js';
 import { createSchema } from './schema.js';
+import { addSubscriptions } from './subscriptions.js';
 
 export interface ApiServer {
   /** "http://127.0.0.1:4000" */
@@ -26,8 +27,9 @@ export async function startServer(
   listen: { host: string; port: number },
 ): Promise<ApiServer> {
   const app = fastify({ forceCloseConnections: true });
+  const schema = await createSchema();
   const apollo = new ApolloServer<Context>({
-    schema: await createSchema(),
+    schema,
     introspection: true,
     includeStacktraceInErrorResponses: false,
     // Commands stop the server themselves; Apollo would send the signal a second time.
@@ -36,7 +38,11 @@ export async function startServer(
     plugins: [fastifyApolloDrainPlugin(app), ApolloServerPluginLandingPageDisabled(), queryCostPlugin()],
   });
   await apollo.start();
-  await app.register(fastifyApollo(apollo), { context: async () => createContext(services) });
+  await addSubscriptions(app, schema, services);
+  await app.register(fastifyApollo(apollo), {
+    method: ['POST', 'OPTIONS'],
+    context: async () => createContext(services),
+  });
   addExplorer(app);
   addHealth(app, services.store);
   await addDashboard(app);

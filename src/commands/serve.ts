@@ -6,6 +6,7 @@ import { startWorker } from '../jobs/worker.js';
 import { createLogger } from '../log.js';
 import { createRecommender } from '../scoring/recommender.js';
 import { openQueue } from '../store/queue.js';
+import { createRunFeed } from '../store/runFeed.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
@@ -41,9 +42,10 @@ export async function serve(
   const log = createLogger(io.config);
   const queue = await openQueue(store, log);
   const recommender = createRecommender(store, io.config);
+  const runFeed = createRunFeed(store, log);
   try {
     const engineSettings = { threads: io.config.threads };
-    const services = { store, recommender, queue, log, engineSettings, codeVersion: io.version };
+    const services = { store, recommender, queue, runFeed, log, engineSettings, codeVersion: io.version };
     const server = await startServer(services, options);
     const worker = options.worker ? await startWorker(store, queue, log, io.config) : null;
     const { url } = server;
@@ -52,6 +54,7 @@ export async function serve(
       `serving ${url}/  ${url}/explorer  ${url}/graphql  (Ctrl-C stops)`,
     );
     await untilAborted(signal);
+    await runFeed.close();
     await server.close();
     await worker?.close();
   } finally {

@@ -4,6 +4,7 @@ import { startServer } from '#src/api/server.js';
 import { createLogger } from '#src/log.js';
 import { createRecommender } from '#src/scoring/recommender.js';
 import { type JobQueue, openQueue } from '#src/store/queue.js';
+import { createRunFeed } from '#src/store/runFeed.js';
 import type { Store } from '#src/store/store.js';
 
 const SETTINGS = { threads: 2 };
@@ -20,8 +21,9 @@ export async function startTestApi(store: Store): Promise<TestApi> {
   const log = createLogger({ logLevel: 'silent' });
   const queue = await openQueue(store, log);
   const recommender = createRecommender(store, SETTINGS);
+  const runFeed = createRunFeed(store, log);
   const server = await startServer(
-    { store, recommender, queue, log, engineSettings: SETTINGS, codeVersion: 'test' },
+    { store, recommender, queue, runFeed, log, engineSettings: SETTINGS, codeVersion: 'test' },
     { host: '127.0.0.1', port: 0 },
   );
   return {
@@ -36,6 +38,7 @@ export async function startTestApi(store: Store): Promise<TestApi> {
       return (await response.json()) as Awaited<ReturnType<TestApi['query']>>;
     },
     async close() {
+      await runFeed.close();
       await server.close();
       await queue.close();
       await recommender.close();
