@@ -7,14 +7,19 @@ import { nativeDoor } from './native.js';
 import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
 import { wasmDoor } from './wasm.js';
+import { webgpuDoor } from './webgpu.js';
 
 // Not offered to users: what benches verify an engine against, and what they compare it with.
 export { type Hardware, measureHardware } from './native.js';
 export { referenceDoor } from './reference.js';
 export { tfjsWasmStockDoor } from './tfjs.js';
+export { tfjsWebgpuDoor } from './tfjsWebgpu.js';
+export { type GpuHardware, measureGpu } from './webgpu/measure.js';
+export { nullGpuDoor } from './webgpu.js';
 
 /** Fastest first: the order in which `auto` tries them. */
 export const ENGINE_DOORS: readonly EngineDoor[] = [
+  webgpuDoor,
   nativeDoor,
   wasmDoor,
   tfjsNodeGpuDoor,
@@ -23,8 +28,9 @@ export const ENGINE_DOORS: readonly EngineDoor[] = [
   tfjsCpuDoor,
 ];
 
-/** Takes the fastest engine that is there and has the model. */
+/** Takes the fastest engine that is there and has the model; never one on a driver that only plays a GPU. */
 export const AUTO_ENGINE = 'auto';
+const SOFTWARE_ONLY = 'finds only a software driver here, which must be asked for by name';
 
 /** What of a model decides whether an engine has it; kind: how it is to be trained, absent: not at all, or by gradient steps. */
 type Sizes = Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'> & { kind?: 'gradient' | 'bayes' };
@@ -98,8 +104,11 @@ async function chooseDoor(
     if (name !== AUTO_ENGINE && name !== door.name) continue;
     const refusal = refusalOf(door, shape);
     const probe = refusal === null ? await door.probe(settings) : null;
-    if (probe?.available) return door;
-    reasons.push(refusal ?? `engine ${door.name} cannot run here: ${probe!.reason}`);
+    const isLeftOut = probe?.available && name === AUTO_ENGINE && probe.isSoftware;
+    if (probe?.available && !isLeftOut) return door;
+    reasons.push(
+      refusal ?? `engine ${door.name} ${isLeftOut ? SOFTWARE_ONLY : `cannot run here: ${probe!.reason}`}`,
+    );
   }
   throw new AppError('ENGINE_UNAVAILABLE', reasons.join('; '));
 }

@@ -14,7 +14,7 @@ export const tfjsWasmDoor = tfjsDoor('tfjs:wasm', () => loadWasm(true));
 /** TensorFlow.js as published, for benches to compare with; in a thread of its own, since kernels cannot be taken back. */
 export const tfjsWasmStockDoor = tfjsDoor('tfjs:wasm-stock', () => loadWasm(false));
 
-interface LoadedTfjs extends Tfjs {
+export interface LoadedTfjs extends Tfjs {
   device: string;
   threads: number;
 }
@@ -62,7 +62,7 @@ async function loadWasm(tuned: boolean): Promise<LoadedTfjs> {
   });
 }
 
-async function loadLibraries(): Promise<Pick<Tfjs, 'core' | 'layers'>> {
+export async function loadLibraries(): Promise<Pick<Tfjs, 'core' | 'layers'>> {
   const core = await import('@tensorflow/tfjs-core');
   // Silences the library's advice on stderr; it has no other effect in 4.22.0.
   core.env().set('PROD', true);

@@ -8,6 +8,8 @@ import { loadModel } from '../store/models.js';
 import { openStore } from '../store/store.js';
 import {
   buffersOf,
+  CLOSE,
+  CLOSED,
   type ScoringInput,
   type ScoringMethod,
   type ScoringMethods,
@@ -25,12 +27,21 @@ const engine = await openEngine(AUTO_ENGINE, { threads, shape });
 const scorer = await engine.openScorer(shape, parameters);
 
 let queue: Promise<void> = Promise.resolve();
-port.on('message', (request: ScoringRequest) => {
-  queue = queue.then(() => reply(request));
+let isClosing = false;
+port.on('message', (request: ScoringRequest | typeof CLOSE) => {
+  if (request === CLOSE) isClosing = true;
+  queue = queue.then(() => (request === CLOSE ? close() : reply(request)));
 });
 port.postMessage(rest satisfies ScoringReady);
 
+async function close(): Promise<void> {
+  await scorer.close().catch(() => {});
+  port.postMessage(CLOSED);
+}
+
 async function reply(request: ScoringRequest): Promise<void> {
+  // Nobody waits any more.
+  if (isClosing) return;
   try {
     const answer = await answerOf(request);
     port.postMessage({ id: request.id, answer } satisfies ScoringReply, buffersOf(answer));
