@@ -22,6 +22,6 @@ step 'scores'
 timeout 60 node dist/main.js bench score --engine webgpu --seconds 2 --repeats 3 --json | tee "$out/score.jsonl"
 
 step 'the numbers: the contract suites on this device'
-NODE_OPTIONS=--experimental-vm-modules timeout 100 npx --no-install jest test/engines.contract.test.ts test/engines.topMovies.test.ts \
+NODE_OPTIONS=--experimental-vm-modules timeout 100 npx --no-install jest --globalSetup= --globalTeardown= test/engines.contract.test.ts test/engines.topMovies.test.ts \
   -t webgpu 2>&1 | grep -v -e skipped -e '^$' | tee "$out/suites.txt"
 step 'done'

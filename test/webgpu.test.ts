@@ -7,21 +7,34 @@ import { promisify } from 'node:util';
 import type { BenchFigures } from '#src/commands/bench/report.js';
 import { runBench } from '#src/commands/bench/run.js';
 import { toSettings } from '#src/commands/bench/settings.js';
-import type { Engine, TrainerOptions } from '#src/engines/engine.js';
-import { openEngine, resolveEngineName } from '#src/engines/open.js';
+import type {
+  Engine,
+  ModelShape,
+  Parameters,
+  TopMovies,
+  TopMoviesRequest,
+  TrainerOptions,
+} from '#src/engines/engine.js';
+import { ENGINE_DOORS, openEngine, resolveEngineName } from '#src/engines/open.js';
+import { randomStream, randomUnit } from '#src/engines/random.js';
 import { referenceDoor } from '#src/engines/reference.js';
-import { findAdapter, requestDevice } from '#src/engines/webgpu/dawn.js';
+import { findAdapter, requestDevice, type Surroundings } from '#src/engines/webgpu/dawn.js';
 import { Gpu, type GpuLimits } from '#src/engines/webgpu/device.js';
 import { webgpuDoor, webgpuDoorFor, webgpuEngine } from '#src/engines/webgpu.js';
 import {
   aShape,
+  expectClose,
   expectCloseOutcome,
   expectSameBits,
+  MANY_STEPS,
   ONE_STEP,
+  type Outcome,
   someOptions,
   someParameters,
   someRatings,
   trained,
+  type Work,
+  wholeEpochs,
 } from './support/engines.js';
 import { aFolder } from './support/folder.js';
 
@@ -81,7 +94,7 @@ describe('finding a GPU', () => {
   });
 
   test('no adapter, no Vulkan, no package: each says what to install', async () => {
-    const reasonOf = async (surroundings: Parameters<typeof webgpuDoorFor>[0]) =>
+    const reasonOf = async (surroundings: Partial<Surroundings>) =>
       (await webgpuDoorFor({ platform: 'linux', ...surroundings }).probe(SETTINGS)).reason;
     const missing = (message: string) => () => {
       throw new Error(message);
@@ -135,6 +148,57 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
     expect(parts.squaredErrorSum).toBe(whole.squaredErrorSum);
   });
 
+  // 20,000 ratings are 240 kB.
+  test.each([
+    ['what they may take', { residentBytes: 100_000 }],
+    ['the bindings that there are', { storageBindings: 7 }],
+  ])('ratings beyond %s are streamed, and give the same bits', async (_, limits) => {
+    const options = longOptions();
+    const work: Work = [
+      [0, 0, 313],
+      [1, 0, 7],
+      [1, 7, 3],
+    ];
+    const { engine: resident } = await openGpu();
+    // In submissions of 100 steps.
+    const { engine: streamed } = await openGpu({ bindingBytes: 100 * 64 * 12, ...limits });
+    const [whole, parts] = [await trained(resident, options, work), await trained(streamed, options, work)];
+    expectSameBits(parts, whole);
+    expect(parts).toMatchObject({ samples: whole.samples, squaredErrorSum: whole.squaredErrorSum });
+  });
+
+  test.each(['wasm', 'native', 'webgpu'])('a run begun on webgpu goes on, on %s, and back', async (name) => {
+    const door = ENGINE_DOORS.find((each) => each.name === name)!;
+    if (!(await door.probe(SETTINGS)).available) return;
+    const { engine } = await openGpu();
+    const options = someOptions({ shape: aShape({ biases: true, dotProduct: true }) });
+    const reference = await referenceDoor.open(SETTINGS);
+    const expected = await trained(reference, options, wholeEpochs(options, 3));
+    const other = await door.open(SETTINGS);
+    let left = await trained(engine, options, [[0, 0, 13]]);
+    left = await trained(other, { ...options, ...given(left) }, [[1, 0, 13]]);
+    left = await trained(engine, { ...options, ...given(left) }, [[2, 0, 13]]);
+    expectClose(left.parameters, expected.parameters, MANY_STEPS);
+    expectClose(left.state.moments[0], expected.state.moments[0], MANY_STEPS);
+    expect(left.state.steps).toBe(39);
+  });
+
+  test('the best movies found by the device are those found from all scores', async () => {
+    const shape = aShape({ users: 4, movies: 700, hiddenLayers: [], biases: true, dotProduct: true });
+    const request = aRequest(shape, 20);
+    const lists = [];
+    // The second has no room for lists.
+    for (const limits of [{}, { bindingBytes: 8_000 }]) {
+      const scorer = await (await openGpu(limits)).engine.openScorer(shape, randomParameters(shape));
+      const first = await scorer.topMovies(request);
+      const next = await scorer.topMovies({ ...request, ...afterEnds(first, 20) });
+      lists.push([first, next]);
+      await scorer.close();
+    }
+    expect(lists[0]).toEqual(lists[1]);
+    expect([...lists[0][0].counts]).toEqual(Array(4).fill(20));
+  });
+
   test('predictions and scores in pieces are those at once', async () => {
     const shape = aShape({ movies: 300 });
     const users = Int32Array.from({ length: 40 }, (_, user) => user);
@@ -158,7 +222,7 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
       message:
         'engine webgpu needs 2 MiB in one piece for the inputs and slopes of a batch, and the device gives 1 MiB',
     });
-    const { engine: narrow } = await openGpu({ bindingBytes: 20_000 });
+    const { engine: narrow } = await openGpu({ bindingBytes: 5_000 });
     await expect(narrow.openTrainer(longOptions())).rejects.toMatchObject({ code: 'ENGINE_OUT_OF_MEMORY' });
   });
 
@@ -271,4 +335,46 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
 function withoutNodeOptions(): NodeJS.ProcessEnv {
   const { NODE_OPTIONS, ...env } = process.env;
   return env;
+}
+
+/** What another engine left, to go on from. */
+function given({ parameters, state }: Outcome): Pick<TrainerOptions, 'parameters' | 'state'> {
+  return { parameters, state };
+}
+
+/** Numbers that do not repeat, so that scores do not either. */
+function randomParameters(shape: ModelShape): Parameters {
+  const stream = randomStream(1, 500);
+  return someParameters(shape).map((tensor, index) => ({
+    ...tensor,
+    values: tensor.values.map((_, i) => randomUnit(stream, index * 1e6 + i) - 0.5),
+  }));
+}
+
+/** Every user; every third movie is not allowed. */
+function aRequest({ users, movies }: ModelShape, n: number): TopMoviesRequest {
+  const words = Math.ceil(movies / 32);
+  const allowed = new Uint32Array(users * words);
+  for (let user = 0; user < users; user++) {
+    for (let movie = 0; movie < movies; movie++) {
+      if ((user + movie) % 3 > 0) allowed[user * words + (movie >> 5)] |= 1 << (movie & 31);
+    }
+  }
+  return {
+    userIndices: Int32Array.from({ length: users }, (_, user) => user),
+    n,
+    offset: 3.525529,
+    allowed,
+    afterScores: new Float32Array(users).fill(Number.POSITIVE_INFINITY),
+    afterIndices: new Int32Array(users).fill(-1),
+  };
+}
+
+/** The next page of full lists. */
+function afterEnds({ scores, movieIndices }: TopMovies, n: number) {
+  const last = (values: Float32Array | Int32Array) => values.filter((_, i) => i % n === n - 1);
+  return {
+    afterScores: last(scores) as Float32Array,
+    afterIndices: last(movieIndices) as Int32Array,
+  };
 }

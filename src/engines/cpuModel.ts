@@ -15,7 +15,7 @@ import {
 } from './engine.js';
 import { hasEmbeddings } from './shape.js';
 
-/** A model in the memory of the kernels. One call at a time; arrays that are handed in are not kept. */
+/** A model in the memory of the kernels. One call at a time; arrays that are handed in are not kept, but for ratings where that is said. */
 export interface CpuModel {
   /** part 0: the parameter; 1, 2: its moments. */
   write(tensor: number, part: number, values: Float32Array): void;
@@ -23,7 +23,7 @@ export interface CpuModel {
   read(tensor: number, part: number, values: Float32Array): void | Promise<void>;
   writeSteps(steps: number): void;
   readSteps(): number;
-  /** A copy, at 12 bytes a rating. */
+  /** A copy, at 12 bytes a rating; or the arrays themselves where a device has no room for one. */
   setRatings(ratings: TrainingRatings): void;
   train(epoch: EpochPart): Promise<StepsResult>;
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;

@@ -6,6 +6,7 @@ import type { Engine, EngineDoor, EngineProbe, EngineSettings, ModelShape } from
 import { nativeDoor } from './native.js';
 import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
+import { tfjsWebgpuDoor } from './tfjsWebgpu.js';
 import { wasmDoor } from './wasm.js';
 import { webgpuDoor } from './webgpu.js';
 
@@ -13,7 +14,6 @@ import { webgpuDoor } from './webgpu.js';
 export { type Hardware, measureHardware } from './native.js';
 export { referenceDoor } from './reference.js';
 export { tfjsWasmStockDoor } from './tfjs.js';
-export { tfjsWebgpuDoor } from './tfjsWebgpu.js';
 export { type GpuHardware, measureGpu } from './webgpu/measure.js';
 export { nullGpuDoor } from './webgpu.js';
 
@@ -23,6 +23,7 @@ export const ENGINE_DOORS: readonly EngineDoor[] = [
   nativeDoor,
   wasmDoor,
   tfjsNodeGpuDoor,
+  tfjsWebgpuDoor,
   tfjsNodeDoor,
   tfjsWasmDoor,
   tfjsCpuDoor,

@@ -1,7 +1,8 @@
 // bench gpu: steps on a GPU, in batches of several sizes, beside the GPU's own floor, the host's share, and what others do on it.
 
-import type { Engine, EngineDoor, TrainingRatings } from '../../engines/engine.js';
-import { type GpuHardware, measureGpu, nullGpuDoor, tfjsWebgpuDoor } from '../../engines/open.js';
+import type { Engine, TrainingRatings } from '../../engines/engine.js';
+import { type GpuHardware, measureGpu, nullGpuDoor, openEngine } from '../../engines/open.js';
+import { AppError } from '../../errors.js';
 import { bytesOfSample, flopsOfSample } from './cost.js';
 import { measurePytorch, type PytorchFigures } from './pytorch.js';
 import { type BenchSettings, OPTIMIZER } from './settings.js';
@@ -43,7 +44,7 @@ export async function timeGpu(
   return {
     ...{ byBatchSize, hardware },
     hostSecondsPerStep: await timeHost(settings, ratings),
-    tfjs: await timePeer(tfjsWebgpuDoor, settings, ratings),
+    tfjs: await timePeer('tfjs:webgpu', settings, ratings),
     pytorch: await measurePytorch(settings),
   };
 }
@@ -64,13 +65,17 @@ async function timeHost(settings: BenchSettings, ratings: TrainingRatings): Prom
   }
 }
 
+/** Null: it cannot run here. */
 async function timePeer(
-  door: EngineDoor,
+  name: string,
   settings: BenchSettings,
   ratings: TrainingRatings,
 ): Promise<number | null> {
-  if (!(await door.probe(settings)).available) return null;
-  return (await timeSteps(await door.open(settings), settings, ratings, PEER_TIMING)).median;
+  const engine = await openEngine(name, settings).catch((error) => {
+    if (error instanceof AppError && error.code === 'ENGINE_UNAVAILABLE') return null;
+    throw error;
+  });
+  return engine && (await timeSteps(engine, settings, ratings, PEER_TIMING)).median;
 }
 
 export function gpuFigures(

@@ -28,6 +28,8 @@ export interface GpuLimits {
   storageBindings: number;
   /** Bytes that the threads of a workgroup share. */
   workgroupBytes: number;
+  /** Ratings of more bytes than this are streamed. WebGPU does not tell how much memory a GPU has: what does not fit is found out. */
+  residentBytes: number;
 }
 
 type Numbers = Float32Array | Int32Array | Uint32Array;
@@ -143,6 +145,7 @@ function limitsOf({ limits }: GPUDevice): GpuLimits {
     bindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
     storageBindings: limits.maxStorageBuffersPerShaderStage,
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
+    residentBytes: Number.POSITIVE_INFINITY,
   };
 }
 

@@ -14,14 +14,20 @@ export const THREADS = 256;
 export const SKIPS = 512;
 /** Losses of steps that are kept until they are read. */
 export const LOSSES = 4096;
+/** In one submission. */
+export const MOST_SAMPLES = 2 ** 20;
+/** User, movie and target. */
+export const RATING_BYTES = 12;
 /** Hidden units of a workgroup of phase B; the samples are shared out among THREADS / UNITS slices. */
 const UNITS = 16;
 
 /** Numbers of 4 bytes throughout; constants of the shaders by these names. */
 export interface Layout {
   tables: { users: Banks; movies: Banks };
-  /** Absent to score only. */
+  /** None to score only, and where the ratings are streamed. */
   ratings: Banks[];
+  /** Samples that are sent to the device at a time; 0: all ratings stay there. */
+  streamed: number;
   /** Parameters of the layers, one part after another: hidden weights (X × H), hidden biases (H), output weights (H), bias. */
   denseLength: number;
   denseParts: number;
@@ -33,18 +39,20 @@ export interface Layout {
 
 type Sizes = ReturnType<typeof sizesOf>;
 
-export function layoutOf(plan: ModelPlan, limits: GpuLimits): Layout {
+/** `isStreamed`: the ratings stay with the host, and come in the order of the epoch (stream.ts). */
+export function layoutOf(plan: ModelPlan, limits: GpuLimits, isStreamed: boolean): Layout {
   const sizes = sizesOf(plan, limits);
   const { N, M, W, parts, moments } = sizes;
   const rowLength = parts * W + (moments === 1 ? 1 : 0);
   const { constants, ...lengths } = plan.optimizer ? batchLayout(sizes) : NO_BATCH;
-  const ratings = plan.optimizer ? ['rating_users', 'rating_movies', 'rating_targets'] : [];
+  const ratings = plan.optimizer && !isStreamed ? ['rating_users', 'rating_movies', 'rating_targets'] : [];
   return {
     tables: {
       users: planBanks('users', N, rowLength, limits),
       movies: planBanks('movies', M, rowLength, limits),
     },
     ratings: ratings.map((name) => planBanks(name, plan.ratings, 1, limits)),
+    streamed: isStreamed ? streamedSamples(sizes.batchSize, limits) : 0,
     denseLength: denseOffsets(sizes).DENSE_LENGTH,
     denseParts: parts,
     ...lengths,
@@ -70,6 +78,11 @@ function sizesOf({ shape, optimizer }: ModelPlan, limits: GpuLimits) {
 function quadsOf(X: number, { workgroupBytes }: GpuLimits): number {
   const ids = 1024;
   return 2 * 16 * (X + THREADS) + ids <= workgroupBytes ? 2 : 1;
+}
+
+/** A batch at least. */
+function streamedSamples(batchSize: number, { bindingBytes }: GpuLimits): number {
+  return Math.max(batchSize, Math.min(MOST_SAMPLES, Math.floor(bindingBytes / RATING_BYTES)));
 }
 
 function constantsOf({ K, X, H, W, moments, parts, quads, hasBiases, hasDot }: Sizes) {

@@ -28,7 +28,8 @@ export class Predictions {
   #pipeline: GPUComputePipeline | null = null;
   readonly #requests: GPUBuffer;
   readonly #pairs: GPUBuffer;
-  readonly #outputs: GPUBuffer;
+  /** Of the last piece. */
+  readonly outputs: GPUBuffer;
   readonly #group: GPUBindGroup;
 
   constructor({ gpu, plan, layout, buffers, epoch }: GpuTensors, create: Gpu['createBuffer']) {
@@ -41,9 +42,19 @@ export class Predictions {
     const dispatches = Math.ceil(this.#piece / (MOST_GROUPS * this.#tile));
     this.#requests = create('requests', dispatches * UNIFORM_STRIDE, 'uniform');
     this.#pairs = create('pairs', 2 * this.#piece * 4, 'storage');
-    this.#outputs = create('outputs', this.#piece * 4, 'storage');
-    const own = { pairs: this.#pairs, outputs: this.#outputs };
+    this.outputs = create('outputs', this.#piece * 4, 'storage');
+    const own = { pairs: this.#pairs, outputs: this.outputs };
     this.#group = bindGroup(gpu, this.#program, { each: this.#requests, epoch }, { ...buffers, ...own });
+  }
+
+  /** How many users' scores of every movie it keeps at a time. */
+  get usersAtOnce(): number {
+    return Math.floor(this.#piece / this.#movies);
+  }
+
+  /** Leaves the scores of at most `usersAtOnce` users of a scorer in `outputs`. */
+  encodeScores(encoder: GPUCommandEncoder, users: Int32Array): void {
+    this.#encode(encoder, users.length * this.#movies, 0, { pairs: users, movies: this.#movies, now: 0 });
   }
 
   async predict(users: Int32Array, movies: Int32Array, now: number): Promise<Float32Array> {
@@ -74,19 +85,24 @@ export class Predictions {
   }
 
   /** Outputs from `base` on, at most a piece. */
-  async #fill(outputs: Float32Array, base: number, { pairs, movies, now }: Request): Promise<void> {
-    const { device } = this.#gpu;
+  async #fill(outputs: Float32Array, base: number, request: Request): Promise<void> {
+    const encoder = this.#gpu.device.createCommandEncoder();
+    this.#encode(encoder, outputs.length, base, request);
+    this.#gpu.device.queue.submit([encoder.finish()]);
+    await this.#gpu.read(this.outputs, 0, outputs);
+  }
+
+  #encode(encoder: GPUCommandEncoder, length: number, base: number, { pairs, movies, now }: Request): void {
     this.#gpu.check();
     const perDispatch = MOST_GROUPS * this.#tile;
-    const dispatches = Math.ceil(outputs.length / perDispatch);
+    const dispatches = Math.ceil(length / perDispatch);
     const requests = new Uint32Array((dispatches * UNIFORM_STRIDE) / 4);
-    const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     this.#pipeline ??= this.#program.pipeline('predict', 'predict');
     pass.setPipeline(this.#pipeline);
     for (let dispatch = 0; dispatch < dispatches; dispatch++) {
       const first = dispatch * perDispatch;
-      const count = Math.min(perDispatch, outputs.length - first);
+      const count = Math.min(perDispatch, length - first);
       requests.set([base, first, count, movies, pairs.length / 2, now], (dispatch * UNIFORM_STRIDE) / 4);
       pass.setBindGroup(0, this.#group, [dispatch * UNIFORM_STRIDE]);
       pass.dispatchWorkgroups(Math.ceil(count / this.#tile));
@@ -94,7 +110,5 @@ export class Predictions {
     pass.end();
     this.#gpu.write(this.#requests, 0, requests);
     this.#gpu.write(this.#pairs, 0, pairs);
-    device.queue.submit([encoder.finish()]);
-    await this.#gpu.read(this.#outputs, 0, outputs);
   }
 }

@@ -41,10 +41,10 @@ fn take_rating(s: u32) {
   var user = NOBODY;
   var movie = NOBODY;
   if (i < step.samples) {
-    let rating = rating_at(step.first + i);
-    user = rating_users(rating);
-    movie = rating_movies(rating);
-    targets[s] = bitcast<f32>(rating_targets(rating));
+    let rating = rating_of(i);
+    user = rating.x;
+    movie = rating.y;
+    targets[s] = bitcast<f32>(rating.z);
   }
   tile_users[s] = user;
   tile_movies[s] = movie;

@@ -11,6 +11,8 @@ import { type Layout, SKIPS } from './layout.js';
 export const STEP = 'first: u32, samples: u32, number: u32, loss: u32, rate: f32';
 /** What differs between the dispatches of predictions. */
 export const REQUEST = 'base: u32, first: u32, count: u32, movies: u32, pairs: u32, now: u32';
+/** What the best movies of a block of users depend on. */
+export const TOP_REQUEST = 'movies: u32, places: u32';
 /** The order of an epoch and its skipped steps. */
 export const EPOCH = 'count: u32, a: u32, b: u32, keys: array<vec4u, 2>, skips: array<vec4f, 4 * SKIPS>';
 /** Bytes of EPOCH: three numbers and a gap, the keys (6 of 8), and the tables. */
@@ -37,13 +39,17 @@ export interface Program {
   pipeline(file: ShaderFile, entry: string): GPUComputePipeline;
 }
 
-type ShaderFile = 'samples' | 'update' | 'predict';
+type ShaderFile = 'samples' | 'update' | 'predict' | 'top';
 
 /** Texts that a shader needs besides its own; readRows and writeRows stand for both tables. */
-const PARTS: Record<ShaderFile, string[]> = {
-  samples: ['order', 'skips', 'readRows', 'forward'],
-  update: ['skips', 'readRows', 'descend', 'writeRows'],
-  predict: ['skips', 'readRows', 'forward'],
+const PARTS: Record<ShaderFile, (layout: Layout) => string[]> = {
+  samples: ({ streamed }) => [
+    ...(streamed ? ['streamedRatings'] : ['order', 'residentRatings']),
+    ...['skips', 'readRows', 'forward'],
+  ],
+  update: () => ['skips', 'readRows', 'descend', 'writeRows'],
+  predict: () => ['skips', 'readRows', 'forward'],
+  top: () => [],
 };
 
 const read = (name: string) => readFileSync(new URL(`./${name}.wgsl`, import.meta.url), 'utf8');
@@ -51,12 +57,13 @@ const read = (name: string) => readFileSync(new URL(`./${name}.wgsl`, import.met
 export function trainingProgram(gpu: Gpu, layout: Layout): Program {
   const bindings: Binding[] = [
     ...layout.ratings.flatMap((banks) => words(bankNames(banks), false)),
+    ...(layout.streamed ? words(['streamed'], false) : []),
     ...tableBindings(layout, true),
     { name: 'dense', element: 'f32', writable: true },
     { name: 'work', element: 'f32', writable: true },
     { name: 'marks', element: 'u32', writable: true },
   ];
-  const functions = layout.ratings.map(elementFunction).join('');
+  const functions = [...accessors(layout), ...layout.ratings.map(elementFunction)].join('');
   return openProgram(gpu, layout, { struct: 'step', fields: STEP, bindings, functions });
 }
 
@@ -68,7 +75,25 @@ export function predictionProgram(gpu: Gpu, layout: Layout): Program {
     { name: 'pairs', element: 'u32', writable: false },
     { name: 'outputs', element: 'f32', writable: true },
   ];
-  return openProgram(gpu, layout, { struct: 'request', fields: REQUEST, bindings, functions: '' });
+  return openProgram(gpu, layout, {
+    struct: 'request',
+    fields: REQUEST,
+    bindings,
+    functions: accessors(layout).join(''),
+  });
+}
+
+/** The best movies of users, out of outputs that predictions have left. */
+export function topProgram(gpu: Gpu, layout: Layout): Program {
+  const bindings: Binding[] = [
+    ...words(['outputs', 'allowed', 'bounds'], false),
+    { name: 'picks', element: 'u32', writable: true },
+  ];
+  return openProgram(gpu, layout, { struct: 'request', fields: TOP_REQUEST, bindings, functions: '' });
+}
+
+function accessors({ tables }: Layout): string[] {
+  return [tables.users, tables.movies].map(tableFunctions);
 }
 
 function tableBindings({ tables }: Layout, writable: boolean): Binding[] {
@@ -101,7 +126,7 @@ function openProgram(gpu: Gpu, layout: Layout, parts: ProgramParts): Program {
     layout: bindGroupLayout,
     names: parts.bindings.map(({ name }) => name),
     pipeline(file, entryPoint) {
-      const code = [prelude, ...PARTS[file].map(partText), read(file)].join('\n');
+      const code = [prelude, ...PARTS[file](layout).map(partText), read(file)].join('\n');
       const module = device.createShaderModule({ label: file, code });
       return device.createComputePipeline({ layout: pipelineLayout, compute: { module, entryPoint } });
     },
@@ -151,10 +176,7 @@ export function bindGroup(
   });
 }
 
-function preludeOf(
-  { constants, floats, tables }: Layout,
-  { struct, fields, bindings, functions }: ProgramParts,
-) {
+function preludeOf({ constants, floats }: Layout, { struct, fields, bindings, functions }: ProgramParts) {
   const lines = [
     ...Object.entries(constants).map(([name, value]) => {
       return `const ${name} = ${typeof value === 'boolean' ? value : `${value}u`};`;
@@ -172,5 +194,5 @@ function preludeOf(
       return `@group(0) @binding(${index + 2}) var<storage, ${access}> ${name}: array<${element}>;`;
     }),
   ];
-  return `${lines.join('\n')}${tableFunctions(tables.users)}${tableFunctions(tables.movies)}${functions}\n`;
+  return `${lines.join('\n')}${functions}\n`;
 }

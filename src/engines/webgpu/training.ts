@@ -7,11 +7,12 @@
 // calls were made, and before more steps are skipped than the tables have.
 
 import type { EpochPart } from '../cpuModel.js';
-import { ADAM, type OptimizerSettings, type StepsResult } from '../engine.js';
+import { ADAM, type OptimizerSettings, type StepsResult, type TrainingRatings } from '../engine.js';
 import { bankNames } from './banks.js';
 import type { Gpu } from './device.js';
-import { LOSSES } from './layout.js';
-import { type GpuTensors, notesAt } from './model.js';
+import { LOSSES, MOST_SAMPLES } from './layout.js';
+import type { GpuTensors } from './model.js';
+import { notesAt } from './pieces.js';
 import {
   bindGroup,
   EPOCH_BYTES,
@@ -21,13 +22,24 @@ import {
   UNIFORM_STRIDE,
 } from './shaders.js';
 import { MOST_SKIPPED, skipTables } from './skips.js';
+import { RatingStream } from './stream.js';
 
 /** In one submission: enough that submitting costs little, few enough that the queue holds some milliseconds of work. */
 const MOST_STEPS = 512;
-const MOST_SAMPLES = 2 ** 20;
 /** Submissions that wait for the device. */
 const MOST_WAITING = 4;
 const CATCH_UP_GROUPS = 1024;
+
+/** Steps of one submission. */
+interface Batches {
+  ratings: number;
+  /** The position of the first rating that the device has. */
+  sentFrom: number;
+  firstStep: number;
+  steps: number;
+  /** Where the losses of these steps are kept. */
+  loss: number;
+}
 
 export class Training {
   readonly #tensors: GpuTensors;
@@ -38,6 +50,8 @@ export class Training {
     'takeSamples' | 'update' | 'catchUpUsers' | 'catchUpMovies',
     GPUComputePipeline
   >;
+  /** Null: the device has the ratings. */
+  readonly #stream: RatingStream | null;
   #learningRate = Number.NaN;
   #steps = 0;
   /** Since the last catch-up. */
@@ -49,6 +63,7 @@ export class Training {
     this.#tensors = tensors;
     this.#optimizer = optimizer;
     this.#uniforms = create('the places of steps', MOST_STEPS * UNIFORM_STRIDE, 'uniform');
+    this.#stream = layout.streamed ? new RatingStream(gpu, buffers.streamed, layout.streamed) : null;
     const program = trainingProgram(gpu, layout);
     this.#group = bindGroup(gpu, program, { each: this.#uniforms, epoch }, buffers);
     this.#pipelines = {
@@ -72,6 +87,11 @@ export class Training {
   /** Of the epoch whose steps rows may have skipped. */
   get skips(): Float32Array {
     return this.#skips;
+  }
+
+  /** Those that the host keeps. */
+  streamRatings(ratings: TrainingRatings): void {
+    this.#stream?.setRatings(ratings);
   }
 
   setSteps(steps: number): void {
@@ -106,26 +126,31 @@ export class Training {
 
   /** At most LOSSES steps; returns the number of samples. */
   async #takeSteps({ order }: EpochPart, firstStep: number, steps: number): Promise<number> {
-    const { gpu } = this.#tensors;
+    const { gpu, layout } = this.#tensors;
     const { batchSize } = this.#optimizer;
-    const most = Math.max(1, Math.min(MOST_STEPS, Math.floor(MOST_SAMPLES / batchSize)));
+    const mostSamples = layout.streamed || MOST_SAMPLES;
+    const most = Math.max(1, Math.min(MOST_STEPS, Math.floor(mostSamples / batchSize)));
     const waiting: Promise<undefined>[] = [];
     for (let done = 0; done < steps; done += most) {
       gpu.check();
-      this.#submit({
-        ratings: order[0],
-        firstStep: firstStep + done,
-        steps: Math.min(most, steps - done),
-        loss: done,
-      });
+      const batches = { firstStep: firstStep + done, steps: Math.min(most, steps - done), loss: done };
+      this.#submit({ ratings: order[0], sentFrom: this.#send(order, batches), ...batches });
       waiting.push(gpu.device.queue.onSubmittedWorkDone());
       if (waiting.length > MOST_WAITING) await gpu.settled(waiting.shift()!);
     }
     return Math.min(order[0], (firstStep + steps) * batchSize) - firstStep * batchSize;
   }
 
-  /** `loss`: where those of these steps are kept. */
-  #submit(batches: { ratings: number; firstStep: number; steps: number; loss: number }): void {
+  /** Of ratings that the host keeps, those of these steps; returns the position of the first that the device has. */
+  #send(order: Uint32Array, { firstStep, steps }: Pick<Batches, 'firstStep' | 'steps'>): number {
+    if (!this.#stream) return 0;
+    const { batchSize } = this.#optimizer;
+    const first = firstStep * batchSize;
+    this.#stream.send(order, first, Math.min(order[0], first + steps * batchSize) - first);
+    return first;
+  }
+
+  #submit(batches: Batches): void {
     const { gpu, layout } = this.#tensors;
     if (this.#now + batches.steps > MOST_SKIPPED) this.#catchUp();
     const { TILE, THREADS, ROW_LANES, UNIT_GROUPS } = layout.constants as Record<string, number>;
@@ -148,24 +173,14 @@ export class Training {
   }
 
   /** STEP for each: first, samples, number, loss, rate. */
-  #placesOf({
-    ratings,
-    firstStep,
-    steps,
-    loss,
-  }: {
-    ratings: number;
-    firstStep: number;
-    steps: number;
-    loss: number;
-  }) {
+  #placesOf({ ratings, sentFrom, firstStep, steps, loss }: Batches): Uint32Array {
     const { batchSize } = this.#optimizer;
     const places = new Uint32Array((steps * UNIFORM_STRIDE) / 4);
     const rates = new Float32Array(places.buffer);
     for (let step = 0; step < steps; step++) {
       const at = (step * UNIFORM_STRIDE) / 4;
       const first = (firstStep + step) * batchSize;
-      places[at] = first;
+      places[at] = first - sentFrom;
       places[at + 1] = Math.min(batchSize, ratings - first);
       places[at + 2] = this.#now + step + 1;
       places[at + 3] = loss + step;
