@@ -104,9 +104,11 @@ function batchFigures(
 ) {
   const stepsPerEpoch = Math.ceil(trainedRatings / batchSize);
   const rows = trainedRatings / stepsPerEpoch;
-  const floor = floorSeconds(rows * flopsOfSample(shape), rows * bytesOfSample(shape), hardware);
+  const [flops, bytes] = [rows * flopsOfSample(shape), rows * bytesOfSample(shape)];
+  const floor = floorSeconds(flops, bytes, hardware);
   return {
-    batchSize,
+    ...{ batchSize, flopsPerStep: flops, bytesPerStep: bytes },
+    utilisation: flops / timing.median / hardware.flopsPerSecond,
     usPerStep: timing.median * 1e6,
     secondsPerEpoch: timing.median * stepsPerEpoch,
     samplesPerSecond: rows / timing.median,
