@@ -4,7 +4,7 @@
 // Not node-gyp: that needs Python and downloads Node's headers; these come from npm (docs/adr/0009-one-c-source.md).
 
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import headers from 'node-api-headers';
 
@@ -68,8 +68,6 @@ function build() {
 }
 
 mkdirSync(OUT, { recursive: true });
-// The engine wasm finds its kernels beside the compiled code, too.
-copyFileSync(join(SOURCES, 'kernel.wasm'), join(OUT, 'kernel.wasm'));
 const hasCompiler = process.platform !== 'win32' && spawnSync(compiler, ['--version']).status === 0;
 if (!hasCompiler) {
   console.log(`engine native: not built, there is no C compiler "${compiler}"; the engine wasm does without`);

@@ -95,6 +95,14 @@ export const ERROR_CODES = {
     when: 'An engine was asked for by name and cannot run here.',
     hint: '`marquee engines` gives the reason; --engine auto takes the fastest that is there.',
   },
+  ENGINE_LOST: {
+    when: 'The device of an engine went away in the middle of its work: a driver that stopped, or a GPU that was taken away.',
+    hint: 'Start the run again, or go on from its last checkpoint on any engine, such as native or wasm.',
+  },
+  ENGINE_OUT_OF_MEMORY: {
+    when: 'A model, its batches or its ratings do not fit into the memory of an engine.',
+    hint: 'Take smaller batches or narrower embeddings, or the engine native, which has the memory of the machine.',
+  },
   BENCH_WRONG_RESULT: {
     when: 'A bench found that an engine computes something else than the reference engine.',
     hint: 'Its figures would mean nothing: leave the engine out with --engine, and report it.',

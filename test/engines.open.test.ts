@@ -119,7 +119,7 @@ test('an unknown name is an error that lists the names', async () => {
   await expect(openEngine('tensorflow', SETTINGS)).rejects.toMatchObject({
     code: 'ENGINE_UNKNOWN',
     message:
-      'there is no engine "tensorflow"; the engines are auto, native, wasm, tfjs:node-gpu, tfjs:node, tfjs:wasm, tfjs:cpu',
+      'there is no engine "tensorflow"; the engines are auto, webgpu, native, wasm, tfjs:node-gpu, tfjs:webgpu, tfjs:node, tfjs:wasm, tfjs:cpu',
   });
 });
 

@@ -66,7 +66,7 @@ test('Postgres, GraphQL, TensorFlow.js and the command line have one owner each'
 });
 
 test('only engines/open.ts imports engines, and engines import only their contract and their own kernels', () => {
-  const implementations = /^engines\/(reference|native|wasm|tfjs|tfjsNode)\.ts$/;
+  const implementations = /^engines\/(reference|native|wasm|webgpu|tfjs|tfjsNode|tfjsWebgpu)\.ts$/;
   const importers = files.filter(
     ({ name, imports }) =>
       !implementations.test(name) &&

@@ -1,5 +1,5 @@
-// Trainers and scorers on the kernels of engines/cpu, the same for the addon and for WebAssembly: checks at the boundary, calls one
-// after another, and the place in the epoch.
+// Trainers and scorers on kernels of our own, the same for the addon, for WebAssembly and for WebGPU: checks at the boundary, calls
+// one after another, and the place in the epoch.
 
 import assert from 'node:assert/strict';
 import {
@@ -10,14 +10,7 @@ import {
   learningRateOf,
   stepsPerEpoch,
 } from './batches.js';
-import {
-  type CpuDevice,
-  type CpuModel,
-  configOf,
-  predictPairs,
-  refusalOfShape,
-  tensorNumber,
-} from './cpuModel.js';
+import { type CpuDevice, type CpuModel, predictPairs, refusalOfShape, tensorNumber } from './cpuModel.js';
 import type {
   Engine,
   ModelShape,
@@ -54,8 +47,11 @@ async function openTrainer(device: CpuDevice, options: TrainerOptions): Promise<
   const state = initialState(options);
   // A batch is never larger than the ratings, whatever was asked for.
   const batchSize = Math.min(optimizer.batchSize, ratings.targets.length);
-  const config = configOf(shape, device.threads, { ...optimizer, batchSize });
-  const model = await device.openModel(config, shape, ratings.targets.length);
+  const model = await device.openModel({
+    shape,
+    optimizer: { ...optimizer, batchSize },
+    ratings: ratings.targets.length,
+  });
   return orClose(model, async () => {
     // Once more: the caller may have changed them since.
     checkRatings(shape, ratings);
@@ -69,7 +65,7 @@ async function openTrainer(device: CpuDevice, options: TrainerOptions): Promise<
 async function openScorer(device: CpuDevice, shape: ModelShape, parameters: Parameters): Promise<Scorer> {
   checkShape(device, shape);
   checkParameters(shape, parameters);
-  const model = await device.openModel(configOf(shape, device.threads, null), shape, 0);
+  const model = await device.openModel({ shape, optimizer: null, ratings: 0 });
   return orClose(model, async () => {
     writeAll(model, 0, parameters);
     await model.prepareScoring();
@@ -96,12 +92,13 @@ function writeAll(model: CpuModel, part: number, tensors: Parameters): void {
   for (const { name, values } of tensors) model.write(tensorNumber(name), part, values);
 }
 
-function readAll(model: CpuModel, part: number, shape: ModelShape): Parameters {
-  return parameterShapes(shape).map((parameter) => {
-    const values = new Float32Array(sizeOf(parameter.shape));
-    model.read(tensorNumber(parameter.name), part, values);
-    return { ...parameter, values };
-  });
+async function readAll(model: CpuModel, part: number, shape: ModelShape): Promise<Parameters> {
+  const tensors = parameterShapes(shape).map((parameter) => ({
+    ...parameter,
+    values: new Float32Array(sizeOf(parameter.shape)),
+  }));
+  for (const { name, values } of tensors) await model.read(tensorNumber(name), part, values);
+  return tensors;
 }
 
 class CpuTrainer implements Trainer {
@@ -142,10 +139,11 @@ class CpuTrainer implements Trainer {
 
   state(): Promise<OptimizerState> {
     const parts = this.#options.optimizer.kind === 'adam' ? [1, 2] : [1];
-    return this.#turns.take((model) => ({
-      steps: model.readSteps(),
-      moments: parts.map((part) => readAll(model, part, this.#options.shape)),
-    }));
+    return this.#turns.take(async (model) => {
+      const moments: Parameters[] = [];
+      for (const part of parts) moments.push(await readAll(model, part, this.#options.shape));
+      return { steps: model.readSteps(), moments };
+    });
   }
 
   close(): Promise<void> {

@@ -1,5 +1,6 @@
-// What the engines `native` and `wasm` share of the kernels in engines/cpu: the model as the kernels see it, the array that
-// describes it, and its tensors by number. The names and their order are those of engines/cpu/kernel.h.
+// What the engines on kernels of our own share, `native` and `wasm` on engines/cpu and `webgpu` on engines/webgpu: the model as
+// kernels see it and its tensors by number; and, for the first two, the array that describes a model to them. The names and
+// their order are those of engines/cpu/kernel.h.
 
 import assert from 'node:assert/strict';
 import { checkPairs } from './batches.js';
@@ -14,15 +15,15 @@ import {
 } from './engine.js';
 import { hasEmbeddings } from './shape.js';
 
-/** A model in the memory of the kernels. One call at a time; arrays that are handed in are not kept. */
+/** A model in the memory of the kernels. One call at a time; arrays that are handed in are not kept, but for ratings where that is said. */
 export interface CpuModel {
   /** part 0: the parameter; 1, 2: its moments. */
   write(tensor: number, part: number, values: Float32Array): void;
-  /** Fills `values`. */
-  read(tensor: number, part: number, values: Float32Array): void;
+  /** Fills `values` with the tensor as it stands. */
+  read(tensor: number, part: number, values: Float32Array): void | Promise<void>;
   writeSteps(steps: number): void;
   readSteps(): number;
-  /** A copy, at 12 bytes a rating. */
+  /** A copy, at 12 bytes a rating; or the arrays themselves where a device has no room for one. */
   setRatings(ratings: TrainingRatings): void;
   train(epoch: EpochPart): Promise<StepsResult>;
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
@@ -43,13 +44,21 @@ export interface EpochPart {
   catchUp: boolean;
 }
 
+/** What is to be opened. */
+export interface ModelPlan {
+  shape: ModelShape;
+  /** Null: a model that only scores. A batch is not larger than the ratings. */
+  optimizer: OptimizerSettings | null;
+  /** How many will be set. */
+  ratings: number;
+}
+
 /** Opens models on one device. @throws when there is no memory for one */
 export interface CpuDevice {
   name: string;
   device: string;
   threads: number;
-  /** `ratings`: how many will be set. */
-  openModel(config: Float64Array, shape: ModelShape, ratings: number): Promise<CpuModel>;
+  openModel(plan: ModelPlan): Promise<CpuModel>;
 }
 
 const TENSORS = [
@@ -82,6 +91,11 @@ export function tensorNumber(name: string): number {
   return number;
 }
 
+/** The name of a tensor by its number. */
+export function tensorName(number: number): string {
+  return TENSORS[number];
+}
+
 /** What the kernels do not have, as the words after "engine native has". */
 export function refusalOfShape({
   hiddenLayers,
@@ -102,12 +116,8 @@ function checkSizes({ users, movies, hiddenLayers }: ModelShape, threads: number
   assert(isCount && threads <= MAX_THREADS, `${threads} threads: 1 to ${MAX_THREADS}`);
 }
 
-/** `optimizer` null: a model that only scores. */
-export function configOf(
-  shape: ModelShape,
-  threads: number,
-  optimizer: OptimizerSettings | null,
-): Float64Array {
+/** The array that describes a model to the kernels of engines/cpu. */
+export function configOf({ shape, optimizer }: ModelPlan, threads: number): Float64Array {
   const { kind = 'sgd', batchSize, momentum, l2 = {} } = optimizer ?? { batchSize: 0, momentum: 0 };
   checkSizes(shape, threads, batchSize);
   const moments = optimizer === null ? 0 : kind === 'adam' ? 2 : 1;

@@ -187,5 +187,6 @@ export interface EngineDoor {
 }
 
 export type EngineProbe =
-  | { name: string; available: true; device: string; reason: null }
+  /** isSoftware: a GPU's driver that computes on the CPU instead; never taken by `auto`. Absent: no. */
+  | { name: string; available: true; device: string; reason: null; isSoftware?: boolean }
   | { name: string; available: false; device: null; reason: string };

@@ -4,7 +4,14 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { cpuEngine } from './cpuEngine.js';
-import { type CpuDevice, type CpuModel, describeCpu, type EpochPart, refusalOfShape } from './cpuModel.js';
+import {
+  type CpuDevice,
+  type CpuModel,
+  configOf,
+  describeCpu,
+  type EpochPart,
+  refusalOfShape,
+} from './cpuModel.js';
 import { openCpuSampler, type SamplerDevice } from './cpuSampler.js';
 import type { Engine, EngineDoor, TopMoviesRequest } from './engine.js';
 import { openNativeSampler, type SamplerAddon } from './nativeSampler.js';
@@ -124,7 +131,8 @@ function nativeEngine(threads: number, wanted: string | undefined): Engine {
     name: 'native',
     device: describeCpu(threads, instructionSet),
     threads,
-    openModel: async (config, shape) => nativeModel(addon, addon.open(instructionSet, config), shape.movies),
+    openModel: async (plan) =>
+      nativeModel(addon, addon.open(instructionSet, configOf(plan, threads)), plan.shape.movies),
     openSampler: async (config) => openNativeSampler(addon, instructionSet, config),
   };
   return { ...cpuEngine(device), openSampler: (options) => openCpuSampler(device, options) };

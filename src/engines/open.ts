@@ -6,25 +6,32 @@ import type { Engine, EngineDoor, EngineProbe, EngineSettings, ModelShape } from
 import { nativeDoor } from './native.js';
 import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
+import { tfjsWebgpuDoor } from './tfjsWebgpu.js';
 import { wasmDoor } from './wasm.js';
+import { webgpuDoor } from './webgpu.js';
 
 // Not engines to choose: what benches verify an engine against and compare it with, and models for a browser.
 export { type Hardware, measureHardware } from './native.js';
 export { referenceDoor } from './reference.js';
 export { exportLayers, tfjsWasmStockDoor } from './tfjs.js';
+export { type GpuHardware, measureGpu } from './webgpu/measure.js';
+export { nullGpuDoor } from './webgpu.js';
 
 /** Fastest first: the order in which `auto` tries them. */
 export const ENGINE_DOORS: readonly EngineDoor[] = [
+  webgpuDoor,
   nativeDoor,
   wasmDoor,
   tfjsNodeGpuDoor,
+  tfjsWebgpuDoor,
   tfjsNodeDoor,
   tfjsWasmDoor,
   tfjsCpuDoor,
 ];
 
-/** Takes the fastest engine that is there and has the model. */
+/** Takes the fastest engine that is there and has the model; never one on a driver that only plays a GPU. */
 export const AUTO_ENGINE = 'auto';
+const SOFTWARE_ONLY = 'finds only a software driver here, which must be asked for by name';
 
 /** What of a model decides whether an engine has it; kind: how it is to be trained, absent: not at all, or by gradient steps. */
 type Sizes = Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'> & { kind?: 'gradient' | 'bayes' };
@@ -98,8 +105,11 @@ async function chooseDoor(
     if (name !== AUTO_ENGINE && name !== door.name) continue;
     const refusal = refusalOf(door, shape);
     const probe = refusal === null ? await door.probe(settings) : null;
-    if (probe?.available) return door;
-    reasons.push(refusal ?? `engine ${door.name} cannot run here: ${probe!.reason}`);
+    const isLeftOut = probe?.available && name === AUTO_ENGINE && probe.isSoftware;
+    if (probe?.available && !isLeftOut) return door;
+    reasons.push(
+      refusal ?? `engine ${door.name} ${isLeftOut ? SOFTWARE_ONLY : `cannot run here: ${probe!.reason}`}`,
+    );
   }
   throw new AppError('ENGINE_UNAVAILABLE', reasons.join('; '));
 }

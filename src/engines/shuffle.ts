@@ -28,10 +28,24 @@ export interface EpochOrder {
 
 /** Writes the rating index at positions first, first + 1, …, first + out.length − 1 of the epoch's order. */
 export function fillEpochOrder(order: EpochOrder, first: number, out: Uint32Array): void {
-  const { count } = order;
+  fillOrder(keysOf(order), first, out);
+}
+
+/** An epoch's order as kernels get it. */
+export interface OrderKeys {
+  count: number;
+  a: number;
+  b: number;
+  keys: Uint32Array;
+}
+
+function keysOf(order: EpochOrder): OrderKeys {
+  return { count: order.count, ...orderRadices(order.count), keys: orderKeys(order) };
+}
+
+/** As fillEpochOrder. */
+export function fillOrder({ count, a, b, keys }: OrderKeys, first: number, out: Uint32Array): void {
   assert(first >= 0 && first + out.length <= count, `positions ${first} + ${out.length} of ${count}`);
-  const { a, b } = orderRadices(count);
-  const keys = orderKeys(order);
   for (let i = 0; i < out.length; i++) {
     let x = first + i;
     do x = permute(x, a, b, keys);

@@ -24,7 +24,7 @@ export async function exportLayers(
   return toLayersModel(await loadCpu(), shape, parameters, scale);
 }
 
-interface LoadedTfjs extends Tfjs {
+export interface LoadedTfjs extends Tfjs {
   device: string;
   threads: number;
 }
@@ -72,7 +72,7 @@ async function loadWasm(tuned: boolean): Promise<LoadedTfjs> {
   });
 }
 
-async function loadLibraries(): Promise<Pick<Tfjs, 'core' | 'layers'>> {
+export async function loadLibraries(): Promise<Pick<Tfjs, 'core' | 'layers'>> {
   const core = await import('@tensorflow/tfjs-core');
   // Silences the library's advice on stderr; it has no other effect in 4.22.0.
   core.env().set('PROD', true);

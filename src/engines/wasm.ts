@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs';
 import { setFlagsFromString } from 'node:v8';
 import { cpuEngine } from './cpuEngine.js';
-import { type CpuDevice, describeCpu, refusalOfShape } from './cpuModel.js';
+import { type CpuDevice, configOf, describeCpu, refusalOfShape } from './cpuModel.js';
 import { openCpuSampler, type SamplerDevice } from './cpuSampler.js';
 import type { Engine, EngineDoor, ModelShape } from './engine.js';
 import { align, CALL_BYTES, instantiate, makeMemory, STACK_BYTES, stackTops } from './wasmMemory.js';
@@ -65,7 +65,9 @@ function wasmEngine(threads: number): Engine {
     name: 'wasm',
     device: describeCpu(threads, INSTRUCTIONS),
     threads,
-    async openModel(config, shape, ratings) {
+    async openModel(plan) {
+      const { shape, ratings } = plan;
+      const config = configOf(plan, threads);
       const memory = layOut(module, config, shape, ratings, threads);
       const crew = await openCrew(module, memory.memory, stackTops(memory.stacks, threads));
       return openWasmModel(memory, crew, config, shape.movies);

@@ -72,6 +72,10 @@ export type ScoringRequest = {
   [Method in ScoringMethod]: { id: number; method: Method; question: ScoringMethods[Method]['question'] };
 }[ScoringMethod];
 
+/** Ends the thread once it has done what it is at; answered by CLOSED. */
+export const CLOSE = 'close';
+export const CLOSED = 'closed';
+
 export type ScoringReply =
   | { id: number; answer: ScoringMethods[ScoringMethod]['answer'] }
   | { id: number; error: string };

@@ -6,6 +6,8 @@ import type { TopMovies } from '../engines/engine.js';
 import type { RatingScale } from '../store/scale.js';
 import {
   buffersOf,
+  CLOSE,
+  CLOSED,
   type PairsToPredict,
   type Predictions,
   type RankRequest,
@@ -59,7 +61,7 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     worker.once('error', reject);
     worker.once('exit', () => reject(new Error('the scoring thread ended before it was ready')));
   });
-  const { ask, ended } = converse(worker);
+  const { ask, ended, close } = converse(worker);
   // A model that waits for questions does not keep the process alive.
   worker.unref();
   return {
@@ -69,14 +71,12 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     predict: (pairs) => ask('predict', pairs),
     topMovies: (request) => ask('topMovies', request),
     reasons: async (request) => (await ask('reasons', request)).weights,
-    async close() {
-      await worker.terminate();
-    },
+    close,
   };
 }
 
 /** Questions to the thread, each answered once or failed when the thread ends. */
-function converse(worker: Worker): { ask: Ask; ended: Promise<void> } {
+function converse(worker: Worker): { ask: Ask; ended: Promise<void>; close: () => Promise<void> } {
   const pending = new Map<number, Pending>();
   let nextId = 0;
   let isEnded = false;
@@ -85,7 +85,14 @@ function converse(worker: Worker): { ask: Ask; ended: Promise<void> } {
     for (const { reject } of pending.values()) reject(error);
     pending.clear();
   };
-  worker.on('message', (reply: ScoringReply) => {
+  worker.on('message', (reply: ScoringReply | typeof CLOSED) => {
+    if (reply === CLOSED) {
+      // Not before: a thread that is terminated while a GPU works for it takes the process with it (webgpu 0.6.2, mapAsync).
+      void worker.terminate();
+      return;
+    }
+    // Closed meanwhile: what waits fails when the thread is gone.
+    if (isEnded) return;
     const waiting = pending.get(reply.id)!;
     pending.delete(reply.id);
     if ('error' in reply) waiting.reject(new Error(reply.error));
@@ -106,8 +113,15 @@ function converse(worker: Worker): { ask: Ask; ended: Promise<void> } {
       pending.set(id, { resolve, reject });
       worker.postMessage({ id, method, question } as ScoringRequest, buffersOf(question));
     });
+  const close = () => {
+    if (isEnded) return ended;
+    isEnded = true;
+    worker.ref();
+    worker.postMessage(CLOSE);
+    return ended;
+  };
   // The thread answers a method with its own kind of answer.
-  return { ask: ask as Ask, ended };
+  return { ask: ask as Ask, ended, close };
 }
 
 function knowledgeOf(movieRatingCounts: Int32Array): Pick<ModelHost, 'knownMovies' | 'unknownMovieIndices'> {

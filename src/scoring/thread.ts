@@ -11,6 +11,8 @@ import { openStore } from '../store/store.js';
 import { openCertainModel } from './certainModel.js';
 import {
   buffersOf,
+  CLOSE,
+  CLOSED,
   type PairsToPredict,
   type Predictions,
   type ScoringInput,
@@ -34,12 +36,21 @@ const scorer = await engine.openScorer(shape, parameters);
 const certain = posterior && openCertainModel(openCertainty(shape.embeddingWidth, parameters, posterior));
 
 let queue: Promise<void> = Promise.resolve();
-port.on('message', (request: ScoringRequest) => {
-  queue = queue.then(() => reply(request));
+let isClosing = false;
+port.on('message', (request: ScoringRequest | typeof CLOSE) => {
+  if (request === CLOSE) isClosing = true;
+  queue = queue.then(() => (request === CLOSE ? close() : reply(request)));
 });
 port.postMessage({ ...rest, scale, isCertain: certain !== null } satisfies ScoringReady);
 
+async function close(): Promise<void> {
+  await scorer.close().catch(() => {});
+  port.postMessage(CLOSED);
+}
+
 async function reply(request: ScoringRequest): Promise<void> {
+  // Nobody waits any more.
+  if (isClosing) return;
   try {
     const answer = await answerOf(request);
     port.postMessage({ id: request.id, answer } satisfies ScoringReply, buffersOf(answer));

@@ -73,6 +73,16 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'two workers', of: 'twoWorkersRatio', show: TIMES },
     { head: 'peak MiB', of: 'peakRssMiB' },
   ],
+  gpu: [
+    { head: 'µs/step', of: 'usPerStep' },
+    { head: 'spread', of: 'spread', show: PERCENT },
+    { head: 's/epoch', of: 'secondsPerEpoch' },
+    { head: 'samples/s', of: 'samplesPerSecond' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'host µs/step', of: 'hostUsPerStep' },
+    { head: 'vs tfjs:webgpu', of: 'vsTfjsWebgpu', show: TIMES },
+    { head: 'vs PyTorch', of: 'vsPytorch', show: TIMES },
+  ],
 };
 
 const ENGINE_WIDTH = 14;

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.js';
 import { measureBaselines } from './baselines.js';
 import { type Hardware, openHardware } from './cost.js';
 import { epochFigures, MAX_EPOCH_SECONDS, timeEpochs, timeOrder } from './epoch.js';
+import { gpuFigures, timeGpu } from './gpu.js';
 import { benchRatings } from './ratings.js';
 import { type BenchFigures, digits } from './report.js';
 import { scoreFigures, timeScoring } from './score.js';
@@ -14,7 +15,12 @@ import { stepFigures, timeSteps } from './step.js';
 import { verifyScoring, verifyTraining } from './verify.js';
 
 /** Measured where no engine is named; the others are there for what these cannot do. */
-const DEFAULT_ENGINES = ['native', 'wasm', 'tfjs:wasm'];
+const DEFAULT_ENGINES: Record<EngineBenchName, readonly string[]> = {
+  step: ['native', 'wasm', 'tfjs:wasm'],
+  epoch: ['native', 'wasm', 'tfjs:wasm'],
+  score: ['native', 'wasm', 'tfjs:wasm'],
+  gpu: ['webgpu'],
+};
 
 export interface BenchListener {
   onFigures(figures: BenchFigures): void;
@@ -64,6 +70,13 @@ const BENCHES = {
     prepare: async (settings, hardwareOf) => async (engine) =>
       scoreFigures(await timeScoring(engine, settings), settings, await hardwareOf(engine.threads)),
   },
+  gpu: {
+    verify: verifyTrainer,
+    prepare: async (settings) => {
+      const ratings = ratingsOf(settings);
+      return async (engine) => gpuFigures(await timeGpu(engine, settings, ratings), settings);
+    },
+  },
 } as const satisfies Record<EngineBenchName, Bench>;
 
 /**
@@ -77,7 +90,8 @@ export async function runBench(
   listener: BenchListener,
   doors: readonly EngineDoor[] = ENGINE_DOORS,
 ): Promise<void> {
-  const engines = await openEngines(settings, engineName, doors, listener);
+  const wanted = engineName === null ? DEFAULT_ENGINES[name] : [engineName];
+  const engines = await openEngines(settings, engineName, wanted, doors, listener);
   const { verify, prepare }: Bench = BENCHES[name];
   for (const engine of engines) await verify(engine, settings);
   const measure = await prepare(settings, openHardware());
@@ -91,13 +105,14 @@ export async function runBench(
 async function openEngines(
   settings: BenchSettings,
   engineName: string | null,
+  wanted: readonly string[],
   doors: readonly EngineDoor[],
   { onSkipped }: BenchListener,
 ): Promise<Engine[]> {
   if (engineName !== null) checkEngine(engineName, settings.shape, doors);
   const engines: Engine[] = [];
   const absent: { name: string; reason: string }[] = [];
-  for (const door of doors.filter(({ name }) => isWanted(name, engineName))) {
+  for (const door of doors.filter(({ name }) => engineName === AUTO_ENGINE || wanted.includes(name))) {
     const reason = door.refusalOf(settings.shape) ?? (await door.probe(settings)).reason;
     if (reason === null) engines.push(await door.open(settings));
     else absent.push({ name: door.name, reason });
@@ -109,11 +124,6 @@ async function openEngines(
   }
   for (const { name, reason } of absent) onSkipped(name, reason);
   return engines;
-}
-
-function isWanted(name: string, engineName: string | null): boolean {
-  if (engineName === null) return DEFAULT_ENGINES.includes(name);
-  return engineName === AUTO_ENGINE || engineName === name;
 }
 
 function aboutEngine({ name, device, threads }: Engine) {

@@ -2,7 +2,7 @@
 
 import type { ModelShape, OptimizerSettings } from '../../engines/engine.js';
 
-export const BENCH_NAMES = ['step', 'epoch', 'score', 'import', 'cursor', 'lists'] as const;
+export const BENCH_NAMES = ['step', 'epoch', 'score', 'gpu', 'import', 'cursor', 'lists'] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 /** Without those that measure PostgreSQL: bench/database.ts. */
 export type EngineBenchName = Exclude<BenchName, 'import' | 'cursor' | 'lists'>;

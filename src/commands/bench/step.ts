@@ -15,10 +15,12 @@ export async function timeSteps(
   settings: BenchSettings,
   ratings: TrainingRatings,
   options: TimingOptions,
+  batchSize = OPTIMIZER.batchSize,
 ): Promise<Timing> {
-  const trainer = await openBenchTrainer(engine, settings, ratings);
+  const stepsPerEpoch = Math.ceil(settings.trainedRatings / batchSize);
+  const trainer = await openBenchTrainer(engine, settings, ratings, batchSize);
   try {
-    return await timeCalls(stepper(trainer, settings.stepsPerEpoch), options, settings.stepsPerEpoch);
+    return await timeCalls(stepper(trainer, stepsPerEpoch), options, stepsPerEpoch);
   } finally {
     await trainer.close();
   }
@@ -28,9 +30,11 @@ export function openBenchTrainer(
   engine: Engine,
   { shape }: BenchSettings,
   ratings: TrainingRatings,
+  batchSize = OPTIMIZER.batchSize,
 ): Promise<Trainer> {
   const parameters = initialParameters(shape, BENCH_SEED);
-  return engine.openTrainer({ shape, parameters, optimizer: OPTIMIZER, ratings, seed: BENCH_SEED });
+  const optimizer = { ...OPTIMIZER, batchSize };
+  return engine.openTrainer({ shape, parameters, optimizer, ratings, seed: BENCH_SEED });
 }
 
 /** Trains so many steps each time, with other batches than before until an epoch is over. */

@@ -1,0 +1,143 @@
+// Where what lies on the device: sizes and offsets, computed once for a model, for TypeScript and for the shaders alike.
+
+import { l2Of } from '../batches.js';
+import type { ModelPlan } from '../cpuModel.js';
+import { ADAM } from '../engine.js';
+import { hasEmbeddings } from '../shape.js';
+import { ORDER_ROUNDS } from '../shuffle.js';
+import { type Banks, planBanks } from './banks.js';
+import { type GpuLimits, roundUp } from './device.js';
+
+/** Of every workgroup; the least that WebGPU promises. */
+export const THREADS = 256;
+/** Skipped steps that are tabulated one by one; the same number again of so many at a time. */
+export const SKIPS = 512;
+/** Losses of steps that are kept until they are read. */
+export const LOSSES = 4096;
+/** In one submission. */
+export const MOST_SAMPLES = 2 ** 20;
+/** User, movie and target. */
+export const RATING_BYTES = 12;
+/** Hidden units of a workgroup of phase B; the samples are shared out among THREADS / UNITS slices. */
+const UNITS = 16;
+
+/** Numbers of 4 bytes throughout; constants of the shaders by these names. */
+export interface Layout {
+  tables: { users: Banks; movies: Banks };
+  /** None to score only, and where the ratings are streamed. */
+  ratings: Banks[];
+  /** Samples that are sent to the device at a time; 0: all ratings stay there. */
+  streamed: number;
+  /** Parameters of the layers, one part after another: hidden weights (X × H), hidden biases (H), output weights (H), bias. */
+  denseLength: number;
+  denseParts: number;
+  workLength: number;
+  marksLength: number;
+  constants: Record<string, number | boolean>;
+  floats: Record<string, number>;
+}
+
+type Sizes = ReturnType<typeof sizesOf>;
+
+/** `isStreamed`: the ratings stay with the host, and come in the order of the epoch (stream.ts). */
+export function layoutOf(plan: ModelPlan, limits: GpuLimits, isStreamed: boolean): Layout {
+  const sizes = sizesOf(plan, limits);
+  const { N, M, W, parts, moments } = sizes;
+  const rowLength = parts * W + (moments === 1 ? 1 : 0);
+  const { constants, ...lengths } = plan.optimizer ? batchLayout(sizes) : NO_BATCH;
+  const ratings = plan.optimizer && !isStreamed ? ['rating_users', 'rating_movies', 'rating_targets'] : [];
+  return {
+    tables: {
+      users: planBanks('users', N, rowLength, limits),
+      movies: planBanks('movies', M, rowLength, limits),
+    },
+    ratings: ratings.map((name) => planBanks(name, plan.ratings, 1, limits)),
+    streamed: isStreamed ? streamedSamples(sizes.batchSize, limits) : 0,
+    denseLength: denseOffsets(sizes).DENSE_LENGTH,
+    denseParts: parts,
+    ...lengths,
+    constants: { ...constantsOf(sizes), ...denseOffsets(sizes), ...constants },
+    floats: optimizerConstants(plan),
+  };
+}
+
+function sizesOf({ shape, optimizer }: ModelPlan, limits: GpuLimits) {
+  const K = hasEmbeddings(shape) ? shape.embeddingWidth : 0;
+  const moments = optimizer === null ? 0 : optimizer.kind === 'adam' ? 2 : 1;
+  return {
+    ...{ N: shape.users, M: shape.movies, K, X: 2 * K, H: shape.hiddenLayers[0] ?? 0 },
+    ...{ W: K + (shape.biases ? 1 : 0), moments, parts: 1 + moments },
+    hasBiases: shape.biases ?? false,
+    hasDot: shape.dotProduct ?? false,
+    batchSize: optimizer?.batchSize ?? 0,
+    quads: quadsOf(2 * K, limits),
+  };
+}
+
+/** Eight samples in a tile where their inputs and partial sums find room in the memory of a workgroup, else four. */
+function quadsOf(X: number, { workgroupBytes }: GpuLimits): number {
+  const ids = 1024;
+  return 2 * 16 * (X + THREADS) + ids <= workgroupBytes ? 2 : 1;
+}
+
+/** A batch at least. */
+function streamedSamples(batchSize: number, { bindingBytes }: GpuLimits): number {
+  return Math.max(batchSize, Math.min(MOST_SAMPLES, Math.floor(bindingBytes / RATING_BYTES)));
+}
+
+function constantsOf({ K, X, H, W, moments, parts, quads, hasBiases, hasDot }: Sizes) {
+  return {
+    ...{ THREADS, SKIPS, ORDER_ROUNDS, K, X, H, W, MOMENTS: moments, PARTS: parts },
+    ...{ QUADS: quads, TILE: 4 * quads, AT_LEAST_ONE_X: Math.max(X, 1) },
+    ...{ HAS_BIASES: hasBiases, HAS_DOT: hasDot, NOBODY: 0xffff_ffff },
+    ...{ UNITS, SLICES: THREADS / UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: W <= 16 ? 16 : 32 },
+    SCALED: scaledLength(X),
+  };
+}
+
+function denseOffsets({ X, H }: Sizes) {
+  const weights = X * H;
+  const length = H > 0 ? weights + 2 * H + 1 : 1;
+  return {
+    HIDDEN_BIASES_AT: weights,
+    OUTPUT_WEIGHTS_AT: weights + H,
+    OUTPUT_BIAS_AT: length - 1,
+    DENSE_LENGTH: length,
+  };
+}
+
+const NO_BATCH = { workLength: 0, marksLength: 0, constants: {} };
+
+/**
+ * work (f32): e·[x; 1] (BATCH_ROWS × SCALED) where there is a hidden layer | slopes of users (BATCH_ROWS × W) | of movies | losses.
+ * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | bits (tiles × H).
+ */
+function batchLayout({ X, H, W, batchSize, quads }: Sizes) {
+  const tile = 4 * quads;
+  const rows = roundUp(batchSize, tile);
+  const slopesAt = H > 0 ? rows * scaledLength(X) : 0;
+  const lossesAt = slopesAt + 2 * rows * W;
+  return {
+    workLength: lossesAt + LOSSES,
+    marksLength: 3 * rows + (rows / tile) * H,
+    constants: {
+      ...{ BATCH_ROWS: rows, USER_SLOPES_AT: slopesAt, MOVIE_SLOPES_AT: slopesAt + rows * W },
+      ...{ LOSSES_AT: lossesAt, ERRORS_AT: 2 * rows, BITS_AT: 3 * rows },
+    },
+  };
+}
+
+/** Inputs and a one, in whole chunks of eight. */
+function scaledLength(X: number): number {
+  return roundUp(X + 1, 8);
+}
+
+function optimizerConstants({ optimizer }: ModelPlan): Record<string, number> {
+  if (!optimizer) return {};
+  return {
+    ...{ MOMENTUM: optimizer.momentum, BETA1: ADAM.beta1, BETA2: ADAM.beta2, EPSILON: ADAM.epsilon },
+    PULL_EMBEDDINGS: 2 * l2Of(optimizer, 'user_embeddings'),
+    PULL_BIASES: 2 * l2Of(optimizer, 'user_biases'),
+    PULL_WEIGHTS: 2 * l2Of(optimizer, 'output_weights'),
+  };
+}

@@ -1,0 +1,35 @@
+// The order of an epoch, as engines/shuffle.ts defines it: a seeded bijection on [0, count), for any position alone.
+
+fn mix32(value: u32) -> u32 {
+  var x = value;
+  x = (x ^ (x >> 16u)) * 0x21f0aaadu;
+  x = (x ^ (x >> 15u)) * 0xd35a2d97u;
+  return x ^ (x >> 15u);
+}
+
+fn hash_below(value: u32, radix: u32) -> u32 {
+  return ((mix32(value) >> 16u) * radix) >> 16u;
+}
+
+fn order_key(round: u32) -> u32 {
+  return epoch.keys[round >> 2u][round & 3u];
+}
+
+fn permute(x: u32) -> u32 {
+  var right = x / epoch.a;
+  var left = x - right * epoch.a;
+  for (var round = 0u; round < ORDER_ROUNDS; round += 2u) {
+    left += hash_below(right ^ order_key(round), epoch.a);
+    left -= select(0u, epoch.a, left >= epoch.a);
+    right += hash_below(left ^ order_key(round + 1u), epoch.b);
+    right -= select(0u, epoch.b, right >= epoch.b);
+  }
+  return right * epoch.a + left;
+}
+
+/** The rating at a position of the epoch. */
+fn rating_at(position: u32) -> u32 {
+  var x = permute(position);
+  while (x >= epoch.count) { x = permute(x); }
+  return x;
+}
