@@ -6,6 +6,8 @@ import type { TopMovies } from '../engines/engine.js';
 import type { RatingScale } from '../store/scale.js';
 import {
   buffersOf,
+  type Neighbours,
+  type NeighboursRequest,
   type PairsToPredict,
   type Predictions,
   type RankRequest,
@@ -39,6 +41,8 @@ export interface ModelHost {
   topMovies(request: RankRequest): Promise<TopMovies>;
   /** Only where isCertain: what each rating adds to each movie, in stars (movies × ratings). */
   reasons(request: ReasonsRequest): Promise<Float32Array>;
+  /** Rows of the same embedding that point the same way. */
+  neighbours(request: NeighboursRequest): Promise<Neighbours>;
   /** Resolves when the thread is gone, closed or dead; questions after that fail. */
   ended: Promise<void>;
   close(): Promise<void>;
@@ -68,6 +72,7 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     ended,
     predict: (pairs) => ask('predict', pairs),
     topMovies: (request) => ask('topMovies', request),
+    neighbours: (request) => ask('neighbours', request),
     reasons: async (request) => (await ask('reasons', request)).weights,
     async close() {
       await worker.terminate();
