@@ -49,7 +49,10 @@ function toDirections(parameters: Parameters, side: Side, counts: Int32Array): D
   }
   for (let row = 0; row < count; row++) {
     let squares = 0;
-    for (let k = 0; k < K; k++) squares += (rows[row * K + k] -= mean[k] / seen) ** 2;
+    for (let k = 0; k < K; k++) {
+      rows[row * K + k] -= mean[k] / seen;
+      squares += rows[row * K + k] ** 2;
+    }
     const scale = counts[row] > 0 && squares > 0 ? 1 / Math.sqrt(squares) : 0;
     for (let k = 0; k < K; k++) rows[row * K + k] *= scale;
   }
