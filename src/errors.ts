@@ -179,6 +179,7 @@ export const ERROR_CODES = {
     when: 'A shard of a batch scoring was taken over by another worker, or no worker survived it.',
     hint: 'Start the scoring again; the log of the workers may tell why they ended.',
   },
+  USER_NOT_FOUND: { when: 'No user has this userId.', hint: 'List them with the query users.' },
   MOVIE_NOT_FOUND: { when: 'No movie has this movieId.', hint: 'List them with the query movies.' },
   RATING_NOT_FOUND: {
     when: 'The user has not rated this movie.',

@@ -44,6 +44,7 @@ test('every mutation takes one input and answers with userErrors', () => {
   expect(mutations.map((mutation) => mutation.name).sort()).toEqual([
     'cancelBatchScoring',
     'cancelTrainingRun',
+    'deleteUser',
     'promoteModel',
     'rateMovie',
     'removeRating',

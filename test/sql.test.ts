@@ -78,6 +78,7 @@ test('an analyst can read these tables and views, and nothing else', async () =>
       'error_by_genre',
       'error_by_rating',
       'evaluation_baselines',
+      'evaluation_intervals',
       'evaluations',
       'models',
     ],

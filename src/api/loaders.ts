@@ -22,7 +22,7 @@ import { runLogPages } from '../store/runLogs.js';
 import { findRuns } from '../store/runs.js';
 import { scoringProgress } from '../store/scoringRuns.js';
 import type { Store } from '../store/store.js';
-import { findUsers } from '../store/users.js';
+import { findUsers, usersAtIndices } from '../store/users.js';
 
 interface PageKey {
   parentId: number;
@@ -55,6 +55,7 @@ export function createLoaders(store: Store, recommender: Recommender) {
     user: new DataLoader((ids: readonly number[]) => findUsers(store, ids)),
     movie: new DataLoader((ids: readonly number[]) => findMovies(store, ids)),
     movieByIndex: new DataLoader((indices: readonly number[]) => moviesByIndex(store, indices)),
+    userByIndex: new DataLoader((indices: readonly number[]) => usersAtIndices(store, indices)),
     rating: new DataLoader(
       (pairs: readonly { userId: number; movieId: number }[]) => findRatings(store, pairs),
       {

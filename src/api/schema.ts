@@ -12,6 +12,7 @@ import { NodeResolver } from './resolvers/nodes.js';
 import { PredictedRatingResolver } from './resolvers/predictions.js';
 import { RecommendationResolver } from './resolvers/recommendations.js';
 import { ScoringRunResolver } from './resolvers/scoring.js';
+import { SimilarMovieResolver, SimilarUserResolver } from './resolvers/similar.js';
 import { SubscriptionResolver } from './resolvers/subscriptions.js';
 import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
 import { UserResolver } from './resolvers/users.js';
@@ -24,6 +25,8 @@ export function createSchema(): Promise<GraphQLSchema> {
       RatingResolver,
       PredictedRatingResolver,
       RecommendationResolver,
+      SimilarMovieResolver,
+      SimilarUserResolver,
       TrainingRunResolver,
       EvaluationResolver,
       ConfusionMatrixResolver,

@@ -26,6 +26,20 @@ export interface ScoringMethods {
   topMovies: { question: RankRequest; answer: TopMovies };
   /** Of models that are certain. */
   reasons: { question: ReasonsRequest; answer: { weights: Float32Array } };
+  neighbours: { question: NeighboursRequest; answer: Neighbours };
+}
+
+export interface NeighboursRequest {
+  side: 'user' | 'movie';
+  row: number;
+  n: number;
+}
+
+/** Most similar first. */
+export interface Neighbours {
+  indices: Int32Array;
+  /** −1 to 1. */
+  similarities: Float32Array;
 }
 
 export interface Predictions {

@@ -8,6 +8,8 @@ import {
   buffersOf,
   CLOSE,
   CLOSED,
+  type Neighbours,
+  type NeighboursRequest,
   type PairsToPredict,
   type Predictions,
   type RankRequest,
@@ -41,6 +43,8 @@ export interface ModelHost {
   topMovies(request: RankRequest): Promise<TopMovies>;
   /** Only where isCertain: what each rating adds to each movie, in stars (movies × ratings). */
   reasons(request: ReasonsRequest): Promise<Float32Array>;
+  /** Rows of the same embedding that point the same way. */
+  neighbours(request: NeighboursRequest): Promise<Neighbours>;
   /** Resolves when the thread is gone, closed or dead; questions after that fail. */
   ended: Promise<void>;
   close(): Promise<void>;
@@ -70,6 +74,7 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
     ended,
     predict: (pairs) => ask('predict', pairs),
     topMovies: (request) => ask('topMovies', request),
+    neighbours: (request) => ask('neighbours', request),
     reasons: async (request) => (await ask('reasons', request)).weights,
     close,
   };

@@ -4,6 +4,7 @@
 import type { EngineSettings } from '../engines/engine.js';
 import type { Store } from '../store/store.js';
 import type { Asker } from './foldIns.js';
+import type { Neighbours, NeighboursRequest } from './messages.js';
 import { createModelHosts } from './modelHosts.js';
 import { predictPairs, type ScoredPair, type Subject } from './predict.js';
 import { type RatingReason, reasonsFor } from './reasons.js';
@@ -14,6 +15,8 @@ export interface Recommender {
   recommend(modelId: number, requests: readonly RecommendationRequest[]): Promise<Suggestion[][]>;
   /** For each movie the ratings of the user that speak for it, strongest first; none where the model cannot tell. */
   reasons(modelId: number, user: Asker, movieIndices: readonly number[]): Promise<RatingReason[][]>;
+  /** Users or movies that are like one of them, most similar first. */
+  neighbours(modelId: number, request: NeighboursRequest): Promise<Neighbours>;
   close(): Promise<void>;
 }
 
@@ -24,6 +27,7 @@ export function createRecommender(store: Store, settings: EngineSettings): Recom
     recommend: (modelId, requests) => hosts.use(modelId, (host) => recommendAll(store, host, requests)),
     reasons: (modelId, user, movieIndices) =>
       hosts.use(modelId, (host) => reasonsFor(store, host, user, movieIndices)),
+    neighbours: (modelId, request) => hosts.use(modelId, (host) => host.neighbours(request)),
     close: hosts.close,
   };
 }

@@ -22,6 +22,7 @@ import {
   type ScoringReply,
   type ScoringRequest,
 } from './messages.js';
+import { openNeighbours } from './neighbours.js';
 
 const { databaseUrl, modelId, threads } = workerData as ScoringInput;
 const port = parentPort!;
@@ -34,6 +35,11 @@ const [{ shape, parameters, posterior, ...rest }, scale] = await Promise.all([
 const engine = await openEngine(AUTO_ENGINE, { threads, shape });
 const scorer = await engine.openScorer(shape, parameters);
 const certain = posterior && openCertainModel(openCertainty(shape.embeddingWidth, parameters, posterior));
+
+const nearest = openNeighbours(parameters, {
+  user: rest.userRatingCounts,
+  movie: rest.movieRatingCounts,
+});
 
 let queue: Promise<void> = Promise.resolve();
 let isClosing = false;
@@ -71,6 +77,8 @@ async function answerOf(request: ScoringRequest): Promise<ScoringMethods[Scoring
     }
     case 'reasons':
       return certain!.reasons(request.question);
+    case 'neighbours':
+      return nearest(request.question);
     default:
       return request satisfies never;
   }

@@ -93,6 +93,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
   },
   fast: { ...BAYES, embeddingWidth: 15, epochs: 30, burnIn: 12 },
   accurate: { ...BAYES, embeddingWidth: 31, epochs: 130, burnIn: 30 },
+  maximum: { ...BAYES, embeddingWidth: 63, epochs: 300, burnIn: 30 },
 };
 
 /** The values that a hyperparameter may have. */

@@ -1,6 +1,8 @@
 // The statements that every import runs, in their order. Apart from ratingImport.ts so that each can be read as SQL; how
 // ratings get into their table is in ratingMerge.ts and ratingFill.ts.
 
+import { NEXT_USER_IDX } from './users.js';
+
 // One import at a time. A killed import holds the lock until the server notices that its client is gone: it looks twice a
 // second (Windows cannot), and who comes next waits that long. The lock's number is any that nothing else here uses.
 export const BEGIN = `
@@ -44,7 +46,7 @@ export const LOCK_RATINGS = 'lock table ratings in share row exclusive mode';
 
 export const MERGE_USERS = `
   insert into users (user_id, idx, rating_count, mean_rating)
-  select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id), added, total / added
+  select user_id, ${NEXT_USER_IDX} - 1 + row_number() over (order by user_id), added, total / added
   from user_changes
   where not exists (select from users where users.user_id = user_changes.user_id)`;
 
@@ -56,7 +58,7 @@ export const MERGE_USER_DETAILS = `
     order by user_id, line desc
   ), added as (
     insert into users (user_id, idx, gender, age, occupation, zip_code)
-    select user_id, (select coalesce(max(idx), -1) from users) + row_number() over (order by user_id), gender, age, occupation,
+    select user_id, ${NEXT_USER_IDX} - 1 + row_number() over (order by user_id), gender, age, occupation,
       zip_code
     from last_line
     where not exists (select from users where users.user_id = last_line.user_id)

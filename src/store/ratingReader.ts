@@ -53,7 +53,9 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
     async (client) => {
       const { rows } = await client.query(
         `select count(*)::int as total, max(rated_at) as latest,
-           (select array_agg(user_id order by idx) from users) as user_ids,
+           (select array_agg(coalesce(user_id, 0) order by place)
+            from generate_series(0, (select max(idx) from users)) as place
+            left join users on idx = place) as user_ids,
            (select array_agg(movie_id order by idx) from movies) as movie_ids
          from ratings`,
       );

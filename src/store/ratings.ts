@@ -8,6 +8,7 @@ import { fetchPages } from './pages.js';
 import { readScale } from './ratingScale.js';
 import { isOnScale, type RatingScale } from './scale.js';
 import { inTransaction, type Store } from './store.js';
+import { NEXT_USER_IDX } from './users.js';
 
 /** Advisory lock of the next free idx of a user. */
 const NEW_USER_LOCK = 7_267_803;
@@ -183,7 +184,7 @@ async function addUser(client: pg.PoolClient, userId: number): Promise<void> {
   await client.query('select pg_advisory_xact_lock($1)', [NEW_USER_LOCK]);
   await client.query(
     `insert into users (user_id, idx)
-     select $1, coalesce(max(idx), -1) + 1 from users
+     values ($1, ${NEXT_USER_IDX})
      on conflict (user_id) do nothing`,
     [userId],
   );

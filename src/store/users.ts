@@ -35,6 +35,10 @@ export type UserOrder = keyof typeof USER_ORDERS;
 const COLUMNS = `user_id as "userId", idx, rating_count as "ratingCount", mean_rating as "meanRating",
   gender, age, occupation, zip_code as "zipCode", ratings_changed_at as "ratingsChangedAt"`;
 
+/** The next row of the embedding, as an expression: callers keep other writers out. */
+export const NEXT_USER_IDX = `(select 1 + greatest(
+  (select coalesce(max(idx), -1) from users), (select coalesce(max(idx), -1) from deleted_user_rows)))`;
+
 /** One entry for each id, null where there is no such user. */
 export async function findUsers(store: Store, userIds: readonly number[]): Promise<(UserRow | null)[]> {
   const { rows } = await store.pool.query<UserRow>({
@@ -73,6 +77,16 @@ export async function usersByIndex(store: Store, first: number, end: number): Pr
     [first, end],
   );
   return rows;
+}
+
+/** One entry for each row of the embedding, null where there is no user. */
+export async function usersAtIndices(store: Store, indices: readonly number[]): Promise<(UserRow | null)[]> {
+  const { rows } = await store.pool.query<UserRow>(
+    `select ${COLUMNS} from users where idx = any($1::int[])`,
+    [indices],
+  );
+  const byIndex = new Map(rows.map((row) => [row.idx, row]));
+  return indices.map((index) => byIndex.get(index) ?? null);
 }
 
 /** userId of each row of the embedding. */

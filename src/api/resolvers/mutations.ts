@@ -3,6 +3,7 @@
 import { Arg, Ctx, Mutation, Resolver } from 'type-graphql';
 import { checkEngine } from '../../engines/open.js';
 import type { ErrorCode } from '../../errors.js';
+import { deleteUser } from '../../store/deleteUser.js';
 import { promoteModel } from '../../store/promotion.js';
 import { rateMovie, removeRating } from '../../store/ratings.js';
 import { repeatRequest } from '../../store/runRecord.js';
@@ -16,6 +17,8 @@ import { toModel, toTrainingRun } from '../types/fromRows.js';
 import {
   CancelTrainingRunInput,
   CancelTrainingRunPayload,
+  DeleteUserInput,
+  DeleteUserPayload,
   PromoteModelInput,
   PromoteModelPayload,
   RateMovieInput,
@@ -161,6 +164,21 @@ export class MutationResolver {
       const removed = await removeRating(context.store, userId, movieId);
       context.forget();
       return { rating: removed as Rating, user: (await context.loaders.user.load(userId)) as User };
+    });
+  }
+
+  @Mutation(() => DeleteUserPayload, {
+    description:
+      'Removes a user and every row that names them. Models keep what they have learned, under a row that leads to nobody, until they are trained again.',
+  })
+  deleteUser(
+    @Arg('input', () => DeleteUserInput, { description: 'Whom.' }) { userId }: DeleteUserInput,
+    @Ctx() context: Context,
+  ): Promise<DeleteUserPayload> {
+    return orUserErrors(['USER_NOT_FOUND'], async () => {
+      const receipt = await deleteUser(context.store, userId);
+      context.forget();
+      return { receipt };
     });
   }
 }

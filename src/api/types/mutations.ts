@@ -302,3 +302,30 @@ export class RateMoviePayload extends RatingPayload {}
 
 @ObjectType({ description: 'The rating that was removed, or why none was.' })
 export class RemoveRatingPayload extends RatingPayload {}
+
+@InputType({ description: 'Whom to delete.' })
+export class DeleteUserInput {
+  @Field(() => Int, { description: "The data set's own number, 1 or more." })
+  userId!: number;
+}
+
+@ObjectType({ description: 'How many rows were removed beside the user.', simpleResolvers: true })
+export class DeletionReceipt {
+  @Field(() => Int, { description: 'Ratings.' })
+  ratings!: number;
+
+  @Field(() => Int, { description: 'Entries of stored lists of recommendations, of all models.' })
+  recommendations!: number;
+
+  @Field(() => Int, { description: 'Predictions that runs stored of their test ratings.' })
+  testPredictions!: number;
+
+  @Field(() => Int, { description: 'Rejected lines of imports that begin with their number.' })
+  rejectedLines!: number;
+}
+
+@ObjectType({ description: 'What was removed, or why nothing was.' })
+export class DeleteUserPayload extends Payload {
+  @Field(() => DeletionReceipt, { nullable: true, description: 'null when it was refused.' })
+  receipt?: DeletionReceipt | null;
+}
