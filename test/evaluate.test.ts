@@ -1,7 +1,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { HALF_STARS } from '#src/store/scale.js';
+import { aucAt } from '#src/training/auc.js';
 import { fitBaselines } from '#src/training/baselines.js';
-import { confusionAt, errorsOf, evaluate, measureBaselines } from '#src/training/evaluate.js';
+import { calibrationOf, confusionAt, errorsOf, evaluate, measureBaselines } from '#src/training/evaluate.js';
 import type { RatingSet } from '#src/training/split.js';
 
 const ML_100K = '../shared/data/ml-100k';
@@ -32,7 +33,7 @@ test('an evaluation puts the model beside four baselines on the same test rating
   const result = evaluate(
     test,
     new Float32Array([3, 3.5]),
-    measureBaselines({ train, test }, 2, 2, HALF_STARS),
+    measureBaselines(fitBaselines(train, 2, 2), test, HALF_STARS),
     HALF_STARS,
   );
   expect(result.testRatings).toBe(2);
@@ -46,6 +47,22 @@ test('an evaluation puts the model beside four baselines on the same test rating
   ]);
   expect(result.starConfusion[5]).toEqual([0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
   expect(result.starConfusion[7]).toEqual([0, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+});
+
+test('AUC is the share of pairs in the right order, a tie counting half', () => {
+  const actual = new Float32Array([5, 4, 4, 2, 3, 1]);
+  const predicted = new Float32Array([4.5, 3, 2, 3, 2.5, 1]);
+  // Positives 4.5, 3, 2 against negatives 3, 2.5, 1: 3 + 2.5 + 1 of 9.
+  expect(aucAt(3.5, actual, predicted)).toBeCloseTo(6.5 / 9, 12);
+  expect(aucAt(5, actual, predicted)).toBeNull();
+});
+
+test('calibration has what was given beside what was predicted, by quarters of a star', () => {
+  const bins = calibrationOf(new Float32Array([3, 4, 5]), new Float32Array([3.25, 3.5, 3.375]));
+  expect(bins).toEqual([
+    { predictedFrom: 3.25, ratings: 2, meanPredicted: 3.3125, meanActual: 4 },
+    { predictedFrom: 3.5, ratings: 1, meanPredicted: 3.5, meanActual: 4 },
+  ]);
 });
 
 test('the user mean falls back to the global mean for a user without training ratings', () => {

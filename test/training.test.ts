@@ -1,4 +1,11 @@
-import { findConfusions, findEpochs, findEvaluations, findStarConfusions } from '#src/store/evaluations.js';
+import {
+  findAucs,
+  findCalibrations,
+  findConfusions,
+  findEpochs,
+  findEvaluations,
+  findStarConfusions,
+} from '#src/store/evaluations.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
 import { findActiveModel, listModels, loadModel } from '#src/store/models.js';
 import { promoteModel } from '#src/store/promotion.js';
@@ -74,6 +81,26 @@ test('the confusion matrix adds up to the test ratings, at the mean, at any thre
   const [stars] = await findStarConfusions(store, [runId]);
   expect(stars.length).toBe(10);
   expect(stars.flat().reduce((sum, count) => sum + count)).toBe(evaluation!.testRatings);
+});
+
+test('AUC and calibration of the run are those of the stored test predictions', async () => {
+  const runId = await train(store);
+  const [evaluation] = await findEvaluations(store, [runId]);
+  const [atMean, none] = await findAucs(store, [
+    { runId, threshold: evaluation!.threshold },
+    { runId, threshold: 5 },
+  ]);
+  expect(atMean).toBeCloseTo(evaluation!.auc!, 12);
+  expect(none).toBeNull();
+  const [bins] = await findCalibrations(store, [runId]);
+  expect(bins.reduce((sum, { ratings }) => sum + ratings, 0)).toBe(evaluation!.testRatings);
+});
+
+test('lists of five lengths are measured beside popularity and biases', async () => {
+  const [evaluation] = await findEvaluations(store, [await train(store)]);
+  const tens = evaluation!.rankings.filter(({ k }) => k === 10);
+  expect(tens.map(({ name }) => name).sort()).toEqual(['popularity', 'this model', 'user+movie bias']);
+  expect(evaluation!.rankings.length).toBe(15);
 });
 
 test('the same seed gives the same model to the last bit; another seed gives another', async () => {
@@ -152,7 +179,7 @@ test('progress is told from reading to success', async () => {
   const run = await createRun(store, aRunRequest(), 'RUNNING');
   const events: TrainingEvent['event'][] = [];
   await runInThread(store, run, { threads: 2, onEvent: ({ event }) => events.push(event) });
-  expect(events.filter((event) => event !== 'progress' && event !== 'reading')).toEqual([
+  expect(events.filter((event) => !['progress', 'reading', 'ranking'].includes(event))).toEqual([
     'started',
     'epoch',
     'epoch',

@@ -48,7 +48,7 @@ export function modelView(model) {
   ];
 }
 
-function evaluationView({ testRatings, baselines, confusion, ...figures }) {
+function evaluationView({ testRatings, baselines, confusion, ranking, ...figures }) {
   const rows = [{ name: 'this model', ...figures }, ...baselines].sort((a, b) => a.rmse - b.rmse);
   const number = { numeric: true };
   return [
@@ -67,6 +67,7 @@ function evaluationView({ testRatings, baselines, confusion, ...figures }) {
     ),
     el('p', {}, verdict(figures.rmse, baselines)),
     confusionView(confusion),
+    ranking && rankingView(ranking),
   ];
 }
 
@@ -89,6 +90,24 @@ function confusionView({ threshold, accuracy, ...cells }) {
       { cells: ['Actually below', count(cells.trueNegatives), count(cells.falsePositives)] },
       { cells: ['Actually above', count(cells.falseNegatives), count(cells.truePositives)] },
     ],
+  );
+}
+
+function rankingView({ k, users, baselines, ...figures }) {
+  const rows = [{ name: 'this model', ...figures }, ...baselines].sort((a, b) => b.ndcg - a.ndcg);
+  const number = { numeric: true };
+  return table(
+    `Lists of ${k} out of all movies, of ${count(users)} users; higher is better`,
+    [
+      { title: 'Order' },
+      { title: 'NDCG', ...number },
+      { title: 'Recall', ...number },
+      { title: 'Coverage', ...number },
+    ],
+    rows.map(({ name, ndcg, recall, coverage }) => ({
+      cells: [name, ndcg.toFixed(4), recall.toFixed(4), coverage.toFixed(4)],
+      marked: name === 'this model',
+    })),
   );
 }
 

@@ -1,9 +1,18 @@
 // Checks of arguments that GraphQL's types cannot express.
 
 import { AppError } from '../errors.js';
+import { RANKING_LENGTHS } from '../store/rankings.js';
 
 /** @throws AppError BAD_INPUT */
 export function checkUserId(userId: number): void {
   if (userId < 1)
     throw new AppError('BAD_INPUT', `userId is ${userId}: expected 1 or more`, { argumentPath: ['userId'] });
+}
+
+/** @throws AppError BAD_INPUT */
+export function checkRankingLength(k: number): void {
+  if (RANKING_LENGTHS.includes(k)) return;
+  throw new AppError('BAD_INPUT', `k is ${k}: expected one of ${RANKING_LENGTHS.join(', ')}`, {
+    argumentPath: ['k'],
+  });
 }

@@ -8,6 +8,8 @@ import type { RatingReason } from '../scoring/reasons.js';
 import type { RecommendationRequest, Suggestion } from '../scoring/recommend.js';
 import type { Recommender } from '../scoring/recommender.js';
 import {
+  findAucs,
+  findCalibrations,
   findConfusions,
   findEpochs,
   findEvaluations,
@@ -77,6 +79,10 @@ export function createLoaders(store: Store, recommender: Recommender) {
       (keys: readonly { runId: number; threshold: number }[]) => findConfusions(store, keys),
       { cacheKeyFn: ({ runId, threshold }) => `${runId} ${threshold}` },
     ),
+    auc: new DataLoader((keys: readonly { runId: number; threshold: number }[]) => findAucs(store, keys), {
+      cacheKeyFn: ({ runId, threshold }) => `${runId} ${threshold}`,
+    }),
+    calibration: new DataLoader((runIds: readonly number[]) => findCalibrations(store, runIds)),
     starConfusion: new DataLoader((runIds: readonly number[]) => findStarConfusions(store, runIds)),
     model: new DataLoader((ids: readonly number[]) => findModels(store, ids)),
     scoringProgress: new DataLoader((ids: readonly number[]) => scoringProgress(store, ids)),

@@ -6,7 +6,7 @@ import { type Command, Option } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
 import { createRecommender } from '../scoring/recommender.js';
-import { findEvaluations } from '../store/evaluations.js';
+import { findCalibrations, findEvaluations } from '../store/evaluations.js';
 import {
   DEFAULT_PRESET,
   PRESETS,
@@ -118,19 +118,21 @@ async function trainOnce(
       { event: 'kept-model', version: active.version },
       `model ${active.version} knows these ratings already; \`npx marquee train\` trains another`,
     );
-    const [evaluation] = await findEvaluations(store, [active.runId]);
-    if (evaluation) {
-      output.event(
-        { event: 'evaluation', ...evaluation },
-        describeEvaluation({ ...evaluation, confusion: evaluation }),
-      );
-    }
+    await showEvaluation(store, active.runId, output);
     return active;
   }
   const done: Awaited<ReturnType<typeof runTraining>>[] = [];
   for (const request of requests) done.push(await runTraining(store, request, config, output, signal, done));
   // Who starts with these settings wants to see them at work, also where they are worse than what was there.
   return promoteModel(store, done.at(-1)!.modelId, { force: true });
+}
+
+async function showEvaluation(store: Store, runId: number, output: Output): Promise<void> {
+  const [evaluation] = await findEvaluations(store, [runId]);
+  if (!evaluation) return;
+  const [calibration] = await findCalibrations(store, [runId]);
+  const whole = { ...evaluation, calibration };
+  output.event({ event: 'evaluation', ...whole }, describeEvaluation({ ...whole, confusion: evaluation }));
 }
 
 async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {

@@ -160,6 +160,7 @@ function report(event: TrainingEvent, output: Output, others: readonly OtherMode
 /** null for events that are not progress. */
 function shareOf(event: TrainingEvent): number | null {
   if (event.event === 'reading') return event.total === 0 ? 1 : event.rows / event.total;
+  if (event.event === 'ranking') return event.users / event.total;
   return event.event === 'progress' ? (event.epoch - 1 + event.step / event.steps) / event.epochs : null;
 }
 
@@ -182,6 +183,8 @@ function describe(event: TrainingEvent, others: readonly OtherModel[]): string |
     }
     case 'evaluating':
       return null;
+    case 'ranking':
+      return `ranking movies for ${formatCount(event.total)} users of the test ratings`;
     case 'succeeded':
       return `${describeEvaluation(event.evaluation, others)}${event.note ? `\n${event.note}\n` : ''}`;
     default:

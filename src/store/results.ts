@@ -6,6 +6,7 @@ import { copyColumns } from './columnCopy.js';
 import { columnsOf } from './importRecord.js';
 import { insertModel, type ModelContent } from './models.js';
 import { promoteIfNotWorse } from './promotion.js';
+import { insertRankings, type RankingRecord } from './rankings.js';
 import type { RunClaim } from './runs.js';
 import { type RatingScale, scaleSteps } from './scale.js';
 import { inTransaction, type Store } from './store.js';
@@ -22,6 +23,8 @@ export interface EvaluationRecord {
     trueNegatives: number;
     falseNegatives: number;
   };
+  auc: number | null;
+  rankings: readonly RankingRecord[];
   scale: RatingScale;
   /** Counts, actual by predicted, by step of the scale. */
   starConfusion: number[][];
@@ -73,6 +76,7 @@ export async function saveResult(
       throw new AppError('RUN_LOST', `run ${runId} was ended or taken over; its result is dropped`);
     await client.query('delete from checkpoints where run_id = $1', [runId]);
     await insertEvaluation(client, runId, result.evaluation);
+    await insertRankings(client, runId, result.evaluation.rankings);
     await insertTestPredictions(client, runId, result.testPredictions);
     const modelId = await insertModel(client, runId, result.model);
     const note = result.promote ? await promoteIfNotWorse(client, modelId) : null;
@@ -84,11 +88,12 @@ export async function saveResult(
 type Client = Parameters<typeof copyColumns>[0];
 
 async function insertEvaluation(client: Client, runId: number, evaluation: EvaluationRecord): Promise<void> {
-  const { testRatings, mse, rmse, mae, scale, confusion, starConfusion, baselines, intervals } = evaluation;
+  const { testRatings, mse, rmse, mae, auc, scale, confusion, starConfusion, baselines, intervals } =
+    evaluation;
   await client.query(
     `insert into evaluations (run_id, test_ratings, mse, rmse, mae, threshold,
-       true_positives, false_positives, true_negatives, false_negatives, scale_minimum, scale_maximum, scale_step)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+       true_positives, false_positives, true_negatives, false_negatives, scale_minimum, scale_maximum, scale_step, auc)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
     [
       ...[runId, testRatings, mse, rmse, mae, confusion.threshold],
       ...[
@@ -97,7 +102,7 @@ async function insertEvaluation(client: Client, runId: number, evaluation: Evalu
         confusion.trueNegatives,
         confusion.falseNegatives,
       ],
-      ...[scale.minimum, scale.maximum, scale.step],
+      ...[scale.minimum, scale.maximum, scale.step, auc],
     ],
   );
   await client.query(

@@ -1,10 +1,12 @@
 // Errors of predictions on held-out ratings, and the confusion matrices, rightly labelled:
 // positive means above the threshold, rows are actual. Checked against published figures in test/evaluate.test.ts.
 
+import type { RankingRecord } from '../store/rankings.js';
 import { clipToScale, type RatingScale, scaleSteps, stepOf } from '../store/scale.js';
-import { fitBaselines, meanOf } from './baselines.js';
+import { aucAt } from './auc.js';
+import { type Baseline, meanOf } from './baselines.js';
 import type { IntervalShare } from './intervals.js';
-import type { RatingSet, SplitRatings } from './split.js';
+import type { RatingSet } from './split.js';
 
 export interface ErrorFigures {
   mse: number;
@@ -26,26 +28,39 @@ export interface EvaluationResult extends ErrorFigures {
   testRatings: number;
   /** At the mean of the test ratings. */
   confusion: ConfusionCounts;
+  /** At the same threshold; null where all test ratings are on one side of it. */
+  auc: number | null;
   /** Counts, actual by predicted, both rounded to the steps of the scale (lowest first). */
   starConfusion: number[][];
+  calibration: CalibrationBin[];
   baselines: BaselineErrors[];
 }
 
-/** With the intervals of models that know how sure they are. */
-export type MeasuredEvaluation = EvaluationResult & { intervals: IntervalShare[] | null };
+/** With the intervals of models that know how sure they are, and with lists out of the full catalogue. */
+export type MeasuredEvaluation = EvaluationResult & {
+  intervals: IntervalShare[] | null;
+  rankings: RankingRecord[];
+};
+
+/** Test ratings whose predictions lie in the same quarter of a star; the view `calibration` has the same. */
+export interface CalibrationBin {
+  predictedFrom: number;
+  ratings: number;
+  meanPredicted: number;
+  meanActual: number;
+}
 
 export interface BaselineErrors extends ErrorFigures {
   name: string;
 }
 
-/** Fits the baselines on `train` and measures them on `test`. Apart from `evaluate`, so that train may be gone by then. */
+/** Measures fitted baselines on `test`. Apart from `evaluate`, so that what they were fitted on may be gone by then. */
 export function measureBaselines(
-  { train, test }: SplitRatings,
-  users: number,
-  movies: number,
+  baselines: readonly Baseline[],
+  test: RatingSet,
   scale: RatingScale,
 ): BaselineErrors[] {
-  return fitBaselines(train, users, movies).map(({ name, predict }) => {
+  return baselines.map(({ name, predict }) => {
     const guesses = test.ratings.map((_, i) =>
       clipToScale(predict(test.userIndices[i], test.movieIndices[i]), scale),
     );
@@ -60,12 +75,15 @@ export function evaluate(
   baselines: BaselineErrors[],
   scale: RatingScale,
 ): EvaluationResult {
+  const mean = meanOf(test.ratings);
   return {
     scale,
     testRatings: test.ratings.length,
     ...errorsOf(test.ratings, predicted),
-    confusion: confusionAt(meanOf(test.ratings), test.ratings, predicted),
+    confusion: confusionAt(mean, test.ratings, predicted),
+    auc: aucAt(mean, test.ratings, predicted),
     starConfusion: starConfusionOf(test.ratings, predicted, scale),
+    calibration: calibrationOf(test.ratings, predicted),
     baselines,
   };
 }
@@ -101,4 +119,18 @@ function starConfusionOf(actual: Float32Array, predicted: Float32Array, scale: R
   const counts = steps.map(() => steps.map(() => 0));
   for (let i = 0; i < actual.length; i++) counts[stepOf(actual[i], scale)][stepOf(predicted[i], scale)]++;
   return counts;
+}
+
+/** Bins that hold ratings, lowest first. */
+export function calibrationOf(actual: Float32Array, predicted: Float32Array): CalibrationBin[] {
+  const bins = new Map<number, CalibrationBin>();
+  for (const [i, rating] of actual.entries()) {
+    const predictedFrom = Math.floor(predicted[i] * 4) / 4;
+    const bin = bins.get(predictedFrom) ?? { predictedFrom, ratings: 0, meanPredicted: 0, meanActual: 0 };
+    bin.ratings++;
+    bin.meanPredicted += (predicted[i] - bin.meanPredicted) / bin.ratings;
+    bin.meanActual += (rating - bin.meanActual) / bin.ratings;
+    bins.set(predictedFrom, bin);
+  }
+  return [...bins.values()].sort((a, b) => a.predictedFrom - b.predictedFrom);
 }

@@ -18,6 +18,8 @@ export type TrainingEvent =
   | ({ event: 'progress' } & RunProgress)
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
   | { event: 'evaluating' }
+  /** So many of the users whose lists are measured are done. */
+  | { event: 'ranking'; users: number; total: number }
   /** note: why the model was not promoted though it should. peakRssMiB: the most memory that the process has held so far, whatever else it did. */
   | {
       event: 'succeeded';

@@ -45,6 +45,7 @@ function messageOf(event: TrainingEvent): string | null {
     case 'reading':
     case 'progress':
     case 'epoch':
+    case 'ranking':
       return null;
     default:
       return event satisfies never;

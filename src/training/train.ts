@@ -11,13 +11,14 @@ import { saveResult, type TestPredictions } from '../store/results.js';
 import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js';
 import { clipToScale } from '../store/scale.js';
 import { databaseTime, type Store, whenBack } from '../store/store.js';
-import { meanOf } from './baselines.js';
+import { fitBaselines, meanOf } from './baselines.js';
 import { certaintyOf } from './certainty.js';
 import { type EpochsOptions, runEpochs } from './epochs.js';
 import { evaluate, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
 import { measureIntervals } from './intervals.js';
 import { type Learner, openLearner } from './learner.js';
+import { countsOf, movieBiasesOf, rankMovies } from './ranking.js';
 import { readSides } from './sides.js';
 import type { RatingSet } from './split.js';
 
@@ -41,7 +42,9 @@ export async function trainRun(
 
   const sizes = { users: userIds.length, movies: movieIds.length };
   const shape = shapeOf(sizes, hyperparameters);
-  const baselines = measureBaselines({ train, test }, shape.users, shape.movies, scale);
+  const fitted = fitBaselines(train, shape.users, shape.movies);
+  const baselines = measureBaselines(fitted, test, scale);
+  const movieBiases = movieBiasesOf(fitted, shape.movies);
   clock.lap('baselines');
   const ratingMean = meanOf(train.ratings);
   const ratings = toTargets(train, ratingMean);
@@ -57,15 +60,16 @@ export async function trainRun(
     const parameters = await learner.parameters();
     const certainty = await certaintyOf(learner, shape, parameters, ratings);
     const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
-    const evaluation = { ...evaluate(test, predicted, baselines, scale), intervals };
+    const model = toContent(shape, parameters, ratingMean, ratings);
+    const errors = evaluate(test, predicted, baselines, scale);
     clock.lap('evaluate');
+    const rankings = await rankMovies(engine, model, { train, test, userIds, scale, movieBiases }, options);
+    clock.lap('rank');
+    const evaluation = { ...errors, intervals, rankings };
     const result = {
       evaluation,
       testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
-      model: {
-        ...toContent(shape, parameters, ratingMean, ratings),
-        ...{ ratingsReadAt, posterior: certainty?.tensors ?? null },
-      },
+      model: { ...model, ratingsReadAt, posterior: certainty?.tensors ?? null },
       promote: run.promote,
       timings: clock.seconds,
     };
@@ -153,12 +157,6 @@ function toContent(
     userRatingCounts: countsOf(train.userIndices, shape.users),
     movieRatingCounts: countsOf(train.movieIndices, shape.movies),
   };
-}
-
-function countsOf(indices: Int32Array, size: number): Int32Array {
-  const counts = new Int32Array(size);
-  for (const index of indices) counts[index]++;
-  return counts;
 }
 
 function peakRssMiB(): number {

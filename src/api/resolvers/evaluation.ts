@@ -1,10 +1,12 @@
-// Confusion matrices: at the stored threshold, at any other, and by star.
+// What is asked of an evaluation apart: confusion at any threshold and by star, AUC, calibration, ranking.
 
 import { Arg, Ctx, FieldResolver, Float, Int, Resolver, Root } from 'type-graphql';
 import { type ConfusionRow, scaleOf } from '../../store/evaluations.js';
+import { rankingsOf } from '../../store/rankings.js';
+import { checkRankingLength } from '../checks.js';
 import type { Context } from '../context.js';
 import { RatingScale } from '../types/catalogue.js';
-import { ConfusionMatrix, Evaluation } from '../types/evaluation.js';
+import { CalibrationBin, ConfusionMatrix, Evaluation, RankingMetrics } from '../types/evaluation.js';
 
 @Resolver(() => Evaluation)
 export class EvaluationResolver {
@@ -23,6 +25,47 @@ export class EvaluationResolver {
     return typeof threshold === 'number'
       ? loaders.confusion.load({ runId: evaluation.runId, threshold })
       : evaluation;
+  }
+
+  @FieldResolver(() => Float, {
+    name: 'auc',
+    nullable: true,
+    description:
+      'Area under the ROC curve, 0 to 1: how often, of a test rating above the threshold and one that is not, the former has the higher prediction; ties count half. null where all are on one side.',
+  })
+  areaUnderCurve(
+    @Root() { runId, auc, threshold: mean }: Evaluation,
+    @Arg('threshold', () => Float, {
+      nullable: true,
+      description: 'In stars; the mean of the test ratings if absent.',
+    })
+    threshold: number | null,
+    @Ctx() { loaders }: Context,
+  ): Promise<number | null> | number {
+    return typeof threshold === 'number' || auc === null
+      ? loaders.auc.load({ runId, threshold: threshold ?? mean })
+      : auc;
+  }
+
+  @FieldResolver(() => [CalibrationBin], {
+    description: 'What was given where so much was predicted, by quarters of a star, lowest first.',
+  })
+  calibration(@Root() { runId }: Evaluation, @Ctx() { loaders }: Context): Promise<CalibrationBin[]> {
+    return loaders.calibration.load(runId);
+  }
+
+  @FieldResolver(() => RankingMetrics, {
+    nullable: true,
+    description: 'Of lists out of the full catalogue; null for runs of versions that did not measure it.',
+  })
+  ranking(
+    @Root() { rankings }: Evaluation,
+    @Arg('k', () => Int, { defaultValue: 10, description: 'Places in a list: 5, 10, 20, 50 or 100.' })
+    k: number,
+  ): RankingMetrics | null {
+    checkRankingLength(k);
+    const [ours, ...baselines] = rankingsOf(rankings, k);
+    return ours ? { ...ours, baselines } : null;
   }
 
   @FieldResolver(() => RatingScale, { description: 'The rating scale when the run was evaluated.' })

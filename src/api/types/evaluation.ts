@@ -1,6 +1,7 @@
 // Errors of a run on its test ratings, beside what simple predictors reach on the same ratings.
 
 import { Field, Float, Int, ObjectType } from 'type-graphql';
+import type { RankingRecord } from '../../store/rankings.js';
 
 @ObjectType()
 abstract class ErrorFigures {
@@ -56,6 +57,84 @@ export class IntervalShare {
   held!: number;
 }
 
+@ObjectType({
+  description: 'Test ratings whose predictions lie in one quarter of a star.',
+  simpleResolvers: true,
+})
+export class CalibrationBin {
+  @Field(() => Float, { description: 'In stars; the bin ends a quarter of a star above.' })
+  predictedFrom!: number;
+
+  @Field(() => Int, { description: 'How many test ratings were predicted so, 1 or more.' })
+  ratings!: number;
+
+  @Field(() => Float, { description: 'What was predicted of them on average, in stars.' })
+  meanPredicted!: number;
+
+  @Field(() => Float, { description: 'What they are on average, in stars; calibrated: the same.' })
+  meanActual!: number;
+}
+
+@ObjectType()
+abstract class RankingFigures {
+  @Field(() => Float, { description: 'Normalized discounted cumulative gain with binary relevance, 0 to 1.' })
+  ndcg!: number;
+
+  @Field(() => Float, { description: 'Share of the relevant movies that are listed, 0 to 1.' })
+  recall!: number;
+
+  @Field(() => Float, { description: 'Share of the k places that hold relevant movies, 0 to 1.' })
+  precision!: number;
+
+  @Field(() => Float, { description: 'Mean average precision, over min(k, relevant movies), 0 to 1.' })
+  map!: number;
+
+  @Field(() => Float, { description: 'Share of the users with a relevant movie in their list, 0 to 1.' })
+  hitRate!: number;
+
+  @Field(() => Float, { description: 'Share of all movies that is in some list, 0 to 1.' })
+  coverage!: number;
+
+  @Field(() => Float, {
+    description: 'Bits of surprise: mean −log2 of the share of users who rated what is listed, 0 or more.',
+  })
+  novelty!: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      '1 minus the mean share that the lists of two users have in common, 0 to 1; null for one user.',
+  })
+  diversity!: number | null;
+}
+
+@ObjectType({
+  description: 'Lists of an order that needs no model, for the same users.',
+  simpleResolvers: true,
+})
+export class RankingBaseline extends RankingFigures {
+  @Field(() => String, { description: '"popularity" (most training ratings) or "user+movie bias".' })
+  name!: string;
+}
+
+@ObjectType({
+  description:
+    'Means over users of lists of the best k movies, of all that the user has no training rating of. Relevant: test ratings in the upper quarter of the scale (4 stars and more in MovieLens).',
+})
+export class RankingMetrics extends RankingFigures {
+  @Field(() => Int, { description: 'Places in each list.' })
+  k!: number;
+
+  @Field(() => Int, {
+    description:
+      'Users with relevant test ratings whose lists were made: all, or a fixed sample where lists are dear.',
+  })
+  users!: number;
+
+  @Field(() => [RankingBaseline], { description: 'The same figures of simple orders; highest NDCG first.' })
+  baselines!: RankingBaseline[];
+}
+
 @ObjectType({ description: 'Errors on the test ratings, with predictions clipped to the scale.' })
 export class Evaluation extends ErrorFigures {
   @Field(() => Int, { description: 'How many ratings were held out, 1 or more.' })
@@ -81,4 +160,6 @@ export class Evaluation extends ErrorFigures {
   falsePositives!: number;
   trueNegatives!: number;
   falseNegatives!: number;
+  auc!: number | null;
+  rankings!: RankingRecord[];
 }
