@@ -1,5 +1,5 @@
 // What a client sees of an error: an AppError with its code and hint, a GraphQL error as it is, anything else only
-// as "Internal error", with the cause in the log.
+// as "Internal error", with the cause in the log (requests.ts).
 
 import { unwrapResolverError } from '@apollo/server/errors';
 import type { GraphQLFormattedError } from 'graphql';
@@ -13,20 +13,27 @@ const BAD_VALUE_STATES = new Set(['22P02', '22003', '22007', '22008']);
 /** PostgreSQL's text holds no NUL. */
 const NUL_STATE = '22021';
 
-export function createErrorFormatter(log: Logger) {
-  return (formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError => {
-    const cause = explainDatabaseError(unwrapResolverError(error));
-    if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code);
-    const state = sqlStateOf(cause);
-    if (state === NUL_STATE) {
-      return withCode(formatted, 'a text holds a NUL character', 'BAD_INPUT');
-    }
-    if (BAD_VALUE_STATES.has(state)) {
-      return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR');
-    }
-    if (formatted.extensions?.code !== 'INTERNAL_SERVER_ERROR') return formatted;
-    log.error({ err: cause, path: formatted.path }, 'a resolver failed');
-    return withCode(formatted, 'Internal error', 'INTERNAL');
+export function formatError(formatted: GraphQLFormattedError, error: unknown): GraphQLFormattedError {
+  const cause = explainDatabaseError(unwrapResolverError(error));
+  if (cause instanceof AppError) return withCode(formatted, cause.message, cause.code);
+  const state = sqlStateOf(cause);
+  if (state === NUL_STATE) {
+    return withCode(formatted, 'a text holds a NUL character', 'BAD_INPUT');
+  }
+  if (BAD_VALUE_STATES.has(state)) {
+    return withCode(formatted, 'the cursor is damaged', 'BAD_CURSOR');
+  }
+  if (formatted.extensions?.code !== 'INTERNAL_SERVER_ERROR') return formatted;
+  return withCode(formatted, 'Internal error', 'INTERNAL');
+}
+
+/** formatError for what has no request around it: causes go to the log at once. */
+export function createErrorFormatter(log: Logger): typeof formatError {
+  return (formatted, error) => {
+    const answer = formatError(formatted, error);
+    if (answer.extensions?.code === 'INTERNAL')
+      log.error({ err: unwrapResolverError(error), path: formatted.path }, 'a resolver failed');
+    return answer;
   };
 }
 

@@ -1,4 +1,4 @@
-// The HTTP server: /graphql, /explorer, /health/*, and the dashboard. Everything it needs comes as an argument.
+// The HTTP server: /graphql, /explorer, /health/*, /metrics, and the dashboard. Everything it needs comes as an argument.
 
 import type { AddressInfo } from 'node:net';
 import { ApolloServer } from '@apollo/server';
@@ -8,10 +8,12 @@ import fastify, { type FastifyInstance } from 'fastify';
 import { AppError, messageOf } from '../errors.js';
 import { type Context, createContext, type Services } from './context.js';
 import { addDashboard } from './dashboard.js';
-import { createErrorFormatter } from './errors.js';
+import { formatError } from './errors.js';
 import { addExplorer } from './explorer.js';
 import { addHealth } from './health.js';
+import { addMetrics, createMetrics } from './metrics.js';
 import { queryCostPlugin } from './queryCost.js';
+import { requestsPlugin } from './requests.js';
 import { createSchema } from './schema.js';
 import { addSubscriptions } from './subscriptions.js';
 
@@ -28,23 +30,31 @@ export async function startServer(
 ): Promise<ApiServer> {
   const app = fastify({ forceCloseConnections: true });
   const schema = await createSchema();
+  const metrics = createMetrics(services.store);
+  const observed = { ...services, recommender: metrics.timed(services.recommender) };
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
     includeStacktraceInErrorResponses: false,
     // Commands stop the server themselves; Apollo would send the signal a second time.
     stopOnTerminationSignals: false,
-    formatError: createErrorFormatter(services.log),
-    plugins: [fastifyApolloDrainPlugin(app), ApolloServerPluginLandingPageDisabled(), queryCostPlugin()],
+    formatError,
+    plugins: [
+      fastifyApolloDrainPlugin(app),
+      ApolloServerPluginLandingPageDisabled(),
+      requestsPlugin(metrics),
+      queryCostPlugin(),
+    ],
   });
   await apollo.start();
-  await addSubscriptions(app, schema, services);
+  await addSubscriptions(app, schema, observed);
   await app.register(fastifyApollo(apollo), {
     method: ['POST', 'OPTIONS'],
-    context: async () => createContext(services),
+    context: async () => createContext(observed),
   });
   addExplorer(app);
   addHealth(app, services.store);
+  addMetrics(app, metrics);
   await addDashboard(app);
   try {
     await listenOn(app, listen);
