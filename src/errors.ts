@@ -70,9 +70,13 @@ export const ERROR_CODES = {
     when: 'Reading or storing failed in the middle of an import.',
     hint: 'The store is as it was. Mend the cause named above, then import again.',
   },
+  PAIRS_BAD_HEADER: {
+    when: 'The first line of a file of pairs does not name the columns userId and movieId.',
+    hint: 'Begin the file with the line userId,movieId; other columns may stand beside them.',
+  },
   EXPORT_FAILED: {
-    when: 'An export could not be written, would replace a folder that is there, or has nothing to write.',
-    hint: 'Mend the cause named above, or write to another folder.',
+    when: 'An export could not be written, would replace what is there, or has nothing to write.',
+    hint: 'Mend the cause named above, write elsewhere, or let marquee export replace it by --force.',
   },
   SYNTH_FAILED: {
     when: 'A synthetic set could not be written, or would replace ratings that are there.',

@@ -3,7 +3,7 @@
 
 import type { Place } from '../engines/places.js';
 import { AppError } from '../errors.js';
-import type { Asker } from '../scoring/foldIns.js';
+import { type Asker, NOBODY } from '../scoring/foldIns.js';
 import type { RecommendationOrder } from '../scoring/messages.js';
 import { modelNotFound } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
@@ -47,9 +47,6 @@ export async function predictedRatingOf(
   const scored = await loaders.prediction.load({ modelId: model.id, user, movie });
   return { user, movie, model: toModel(model), ...scored } as PredictedRating;
 }
-
-/** What users are that the store does not know. */
-const NOBODY: Asker = { userId: 0, idx: -1, ratingCount: 0, meanRating: null, ratingsChangedAt: null };
 
 export interface RankingArguments {
   first: number;

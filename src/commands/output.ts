@@ -29,7 +29,9 @@ export function createOutput(json: boolean, stream: NodeJS.WriteStream): Output 
       if (text !== null) stream.write(`${clear}${text}\n`);
     },
     progress(_fields, share, text) {
-      if (stream.isTTY && isDue()) stream.write(`${clear}${drawBar(share)} ${text}`);
+      // On the same terminal as an answer on stdout a bar would run into its lines.
+      const isAlone = stream === process.stdout || !process.stdout.isTTY;
+      if (stream.isTTY && isAlone && isDue()) stream.write(`${clear}${drawBar(share)} ${text}`);
     },
   };
 }

@@ -22,11 +22,16 @@ import { addWork } from './work.js';
 export interface Io {
   config: Config;
   version: string;
-  output(options: { json?: boolean }): Output;
+  /** apart: stdout is for the answer itself; what is told goes to stderr, but for --json. */
+  output(options: { json?: boolean; apart?: boolean }): Output;
 }
 
 export function createProgram(config: Config, version: string): Command {
-  const io: Io = { config, version, output: ({ json }) => createOutput(json === true, process.stdout) };
+  const io: Io = {
+    ...{ config, version },
+    output: ({ json = false, apart = false }) =>
+      createOutput(json, apart && !json ? process.stderr : process.stdout),
+  };
   const program = new Command('marquee')
     .description('Turns a table of movie ratings into a recommender that other programs query over GraphQL.')
     .version(version)

@@ -1,7 +1,7 @@
 // marquee score: the recommendations of every user, stored for SQL. This process works at it; others may help.
 
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { AppError, type ErrorCode } from '../errors.js';
 import { helpScoring } from '../scoring/batchScoring.js';
@@ -21,6 +21,7 @@ import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
 import { formatCount } from './report.js';
+import { scorePairs } from './score/pairs.js';
 import { withStore } from './session.js';
 
 const LOOK_MS = 500;
@@ -28,23 +29,40 @@ const LOOK_MS = 500;
 const HELP = `
 The lists go to the table predictions (docs/sql.md): for each user the movies of their recommendations, those they have rated left
 out. They appear all at once, instead of earlier lists of the same model. Workers (marquee work, marquee serve) on the same database
-help. Ctrl-C stops this process only: what is written is kept, workers go on, and the same command takes it up again.`;
+help. Ctrl-C stops this process only: what is written is kept, workers go on, and the same command takes it up again.
+
+With --pairs nothing is stored: the file begins with the line userId,movieId (other columns may stand beside them; it may be a .gz), and
+for each of its pairs, in their order, comes a line userId,movieId,predicted,source. Lines that are no pair are told and left out.
+Source is as in the API: FALLBACK where the model has not seen the user or the movie, or the store does not know them.`;
 
 interface ScoreOptions {
   model: ModelChoice;
   top: number;
+  pairs?: string;
+  out?: string;
   json?: boolean;
 }
 
 export function addScore(program: Command, io: Io): void {
   program
     .command('score')
-    .description('store the recommendations of every user')
+    .description('store the recommendations of every user, or predict given pairs')
     .option('--model <version>', 'of the model, or active', modelVersion, ACTIVE)
     .option('--top <n>', `movies for each user, 1 to ${MAX_TOP}`, wholeNumber(1, MAX_TOP), DEFAULT_TOP)
+    .addOption(
+      new Option('--pairs <csv>', 'instead: predict the ratings of these users and movies').conflicts('top'),
+    )
+    .option('--out <csv>', 'file for the pairs, must not be there yet; without it they go to stdout')
     .option('--json', 'one line of JSON per event')
     .addHelpText('after', HELP)
-    .action(async ({ model, top, json }: ScoreOptions) => {
+    .action(async ({ model, top, pairs, out, json }: ScoreOptions) => {
+      if (pairs !== undefined) {
+        const output = io.output({ json, apart: out === undefined });
+        const options = { model, pairs, out, json };
+        await withStore(io.config, (session) => scorePairs(session, io.config, options, output));
+        return;
+      }
+      if (out !== undefined) throw new AppError('USAGE', '--out is for --pairs; lists go to the store');
       const output = io.output({ json });
       await withStore(io.config, async ({ store, signal }) => {
         const { id } = await modelOf(store, model);

@@ -26,7 +26,8 @@ const EXPLAIN = {
   time: explainTime,
 } as const;
 
-function explainId(name: string, text: string): string | null {
+/** Why a field is no id; null where it is one. */
+export function explainId(name: string, text: string): string | null {
   if (!/^\d+$/.test(text)) return `${name} "${text}" is not a whole number`;
   if (Number(text) < 1) return `${name} "${text}" is below 1`;
   return Number(text) > INT32_MAX ? `${name} "${text}" is above ${INT32_MAX}` : null;

@@ -8,7 +8,7 @@ import type { Rejects } from './rejects.js';
 const MAX_LINE_BYTES = 64 * 1024;
 const NEWLINE = 10;
 
-interface TextLine {
+export interface TextLine {
   /** 1-based. */
   line: number;
   text: string;
@@ -25,7 +25,7 @@ export async function parseLines<Row extends { line: number }>(
   const parsed: ParsedFile<Row> = { rows: [], linesRead: 0 };
   for await (const { line, text, isOverlong } of readLines(stream)) {
     parsed.linesRead++;
-    const fields = explain(text, isOverlong) ?? toFields(text);
+    const fields = explainText(text, isOverlong) ?? toFields(text);
     if (typeof fields === 'string') rejects.add(file, line, text, fields);
     else addRow(file, parsed, { ...fields, line } as Row);
   }
@@ -33,14 +33,15 @@ export async function parseLines<Row extends { line: number }>(
   return parsed;
 }
 
-function explain(text: string, isOverlong: boolean): string | null {
+/** Why a line cannot be read at all; null where it can. */
+export function explainText(text: string, isOverlong: boolean): string | null {
   if (isOverlong) return 'line is longer than 65536 bytes';
   if (text.trim() === '') return 'line is empty';
   return text.includes('\0') ? 'a character is NUL' : null;
 }
 
 /** Without line ends. UTF-8 where a line is that, and ISO-8859-1 where it is not, as MovieLens' older sets are. */
-async function* readLines(stream: Readable): AsyncGenerator<TextLine> {
+export async function* readLines(stream: Readable): AsyncGenerator<TextLine> {
   let [line, kept, isOverlong] = [0, Buffer.alloc(0) as Buffer, false];
   const toLine = (): TextLine => ({ line: ++line, text: decode(kept), isOverlong });
   for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -19,6 +19,9 @@ export interface Asker extends Statistics {
   tastes?: RatedMovies;
 }
 
+/** What users are that the store does not know. */
+export const NOBODY: Asker = { userId: 0, idx: -1, ratingCount: 0, meanRating: null, ratingsChangedAt: null };
+
 /** Only models that were sampled fold users in: a network has no closed form for a row, and answers as it was trained. */
 export function sourceFor(host: ModelHost, user: Asker): PredictionSource {
   const isKnown = isKnownUser(host, user.idx);

@@ -1,4 +1,4 @@
-// The files of an export: a folder that appears when all of it is written, and not at all when something fails.
+// The files of an export: a folder, or a file, that appears when all of it is written, and not at all when something fails.
 
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
@@ -25,28 +25,35 @@ export interface ExportOptions {
   onRows: (file: string, rows: number) => void;
 }
 
-/** Gives `write` a folder, and shows it as `out` when it is done. @throws AppError EXPORT_FAILED, or the signal's reason */
-export async function intoFolder<T>(
-  { out, force, signal }: ExportOptions,
-  write: (folder: string) => Promise<T>,
+/** As intoPlace, for a folder. */
+export function intoFolder<T>(options: ExportOptions, write: (folder: string) => Promise<T>): Promise<T> {
+  return intoPlace(options, async (folder) => {
+    await mkdir(folder);
+    return write(folder);
+  });
+}
+
+/** Gives `write` a path, and shows what is there as `out` when it is done. @throws AppError EXPORT_FAILED, or the signal's reason */
+export async function intoPlace<T>(
+  { out, force, signal }: Pick<ExportOptions, 'out' | 'force' | 'signal'>,
+  write: (path: string) => Promise<T>,
 ): Promise<T> {
-  if (out === '') throw new AppError('USAGE', '--out is empty: expected the folder to write to');
+  if (out === '') throw new AppError('USAGE', '--out is empty: expected the path to write to');
   const target = resolve(out);
-  if (existsSync(target) && !force)
-    throw new AppError('EXPORT_FAILED', `${out} exists already; --force replaces it`);
-  const folder = join(dirname(target), `.marquee-export-${randomUUID()}`);
+  if (existsSync(target) && !force) throw new AppError('EXPORT_FAILED', `${out} exists already`);
+  const path = join(dirname(target), `.marquee-export-${randomUUID()}`);
   try {
-    await mkdir(folder, { recursive: true });
-    const result = await write(folder);
+    await mkdir(dirname(target), { recursive: true });
+    const result = await write(path);
     signal.throwIfAborted();
     if (force) await rm(target, { recursive: true, force: true });
-    await rename(folder, target);
+    await rename(path, target);
     return result;
   } catch (error) {
     if (error instanceof AppError || signal.aborted || !isOfFiles(error)) throw error;
     throw new AppError('EXPORT_FAILED', `could not write ${out}: ${messageOf(error)}`, { cause: error });
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(path, { recursive: true, force: true });
   }
 }
 
