@@ -76,7 +76,7 @@ export const ERROR_CODES = {
   },
   EXPORT_FAILED: {
     when: 'An export could not be written, would replace what is there, or has nothing to write.',
-    hint: 'Mend the cause named above, write elsewhere, or let marquee export replace it by --force.',
+    hint: 'Mend the cause named above, or write elsewhere; with marquee export, --force replaces it.',
   },
   SYNTH_FAILED: {
     when: 'A synthetic set could not be written, or would replace ratings that are there.',

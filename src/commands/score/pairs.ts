@@ -108,11 +108,14 @@ async function* toLines(
   toText: (pair: PredictedPair) => string,
   signal: AbortSignal,
 ): AsyncGenerator<string> {
-  if (toText === toCsv) yield HEADER;
+  // Together with the first block: what goes wrong before that leaves stdout empty.
+  let header = toText === toCsv ? HEADER : '';
   for await (const block of blocks) {
     signal.throwIfAborted();
-    yield block.map(toText).join('');
+    yield header + block.map(toText).join('');
+    header = '';
   }
+  if (header) yield header;
 }
 
 function toCsv({ userId, movieId, rating, source }: PredictedPair): string {
