@@ -45,15 +45,15 @@ test('without --out the pairs go to stdout, and what is told of lines that are n
   const { stdout, stderr } = await marquee('--pairs', at('bad.csv.gz'));
   const [first, second] = await Promise.all([predicted(3, 7), predicted(1, 2)]);
   expect(stdout).toBe(`userId,movieId,predicted,source\n3,7,${first},MODEL\n1,2,${second},MODEL\n`);
-  expect(stderr).toBe(
-    `line 3 rejected: expected 3 columns, found 2
-line 4 rejected: userId "x" is not a whole number
-line 5 rejected: movieId "0" is below 1
-line 6 rejected: line is empty
-line 7 rejected: userId "3000000000" is above 2147483647
-2 pairs predicted by model 1, 5 lines rejected
-`,
-  );
+  // A driver of a GPU that is looked for may say something there, too.
+  expect(stderr.split('\n').filter((line) => /rejected/.test(line))).toEqual([
+    'line 3 rejected: expected 3 columns, found 2',
+    'line 4 rejected: userId "x" is not a whole number',
+    'line 5 rejected: movieId "0" is below 1',
+    'line 6 rejected: line is empty',
+    'line 7 rejected: userId "3000000000" is above 2147483647',
+    '2 pairs predicted by model 1, 5 lines rejected',
+  ]);
 });
 
 test('with --json every pair and every rejected line is an event', async () => {
