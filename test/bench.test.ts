@@ -57,6 +57,24 @@ test('bench epoch gives the seconds of whole epochs, and what the order costs al
   expect(line.orderShare).toBeCloseTo(line.orderSeconds / line.seconds, 9);
 });
 
+test('bench sweep gives the seconds of a sweep and what they are over the arithmetic', async () => {
+  const [line] = await benchLines('sweep', '--engine', 'wasm', '--preset', 'fast', '--threads', '1');
+  expect(line).toMatchObject({
+    ...{ bench: 'sweep', engine: 'wasm', preset: 'fast', trainedRatings: 1600, embeddingWidth: 15 },
+    ...{ secondsPerSweep: expect.any(Number), ratingsPerSecond: expect.any(Number) },
+    peakRssMiB: expect.any(Number),
+  });
+  expect(line.rawSeconds).toHaveLength(2);
+  // 2·1600 ratings, D = 16, and 100 rows.
+  const flops = 2 * 1600 * (16 * 17 + 32) + 100 * (16 ** 3 / 3 + 3 * 256);
+  expect(line.gflops).toBeCloseTo(flops / line.secondsPerSweep / 1e9, 6);
+});
+
+test('bench sweep refuses a network', async () => {
+  const { code } = await marquee(['bench', 'sweep', ...QUICK]);
+  expect(code).toBe(2);
+});
+
 test('bench score gives pairs a second, the time for a user alone and in blocks, and percentiles of requests', async () => {
   const [line] = await benchLines('score');
   expect(line).toMatchObject({

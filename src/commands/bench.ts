@@ -39,7 +39,8 @@ Every engine is first held against plain loops on a small model; one that gives 
   score  predictions for pairs; every movie for one user and for blocks of 16; the ten best for one user
   gpu    steps of webgpu in batches of several sizes: time, the time over the least that this GPU needs, what a step costs the
          host; compared with TensorFlow.js on the same GPU, and with PyTorch where python3 has it
-For these four the ratings are made in memory, and no database is used.
+  sweep  whole sweeps of the Gibbs sampler (--preset fast or accurate), over the arithmetic of their normal equations
+For these five the ratings are made in memory, and no database is used.
   import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,
           by few users and by all
   cursor  all ratings into typed arrays, over binary COPY and over a cursor with row objects
@@ -51,7 +52,7 @@ export function addBench(program: Command, io: Io): void {
   program
     .command('bench')
     .description(
-      'measure the engines (a training step, an epoch, scoring, a GPU) or the database (import, cursor, lists)',
+      'measure the engines (a training step, an epoch, scoring, a sweep, a GPU) or the database (import, cursor, lists)',
     )
     .addArgument(new Argument('<name>', 'what to measure').choices(BENCH_NAMES))
     .option(
@@ -60,7 +61,10 @@ export function addBench(program: Command, io: Io): void {
     )
     .option('--shape <name>', 'sizes of ml-100k, ml-1m or ml-20m', parseShape, 'ml-20m')
     .addOption(
-      new Option('--preset <name>', "the paper's network, or matrix factorization of width 64")
+      new Option(
+        '--preset <name>',
+        "the paper's network; matrix factorization of width 64; for sweeps fast (15) or accurate (31)",
+      )
         .choices(Object.keys(BENCH_PRESETS))
         .default('paper'),
     )

@@ -40,6 +40,15 @@ export function flopsOfSample(shape: ModelShape): number {
 }
 
 /**
+ * For each rating and side the half of f fᵀ that symmetry leaves, its diagonal, and t f: D(D + 1) + 2D with D = K + 1. For each row a
+ * Cholesky factor, D³/3, and three solves with it, 3D². Left out: hyperparameters, the link, random numbers.
+ */
+export function flopsOfSweep({ users, movies, embeddingWidth }: ModelShape, ratings: number): number {
+  const D = embeddingWidth + 1;
+  return 2 * ratings * (D * (D + 1) + 2 * D) + (users + movies) * (D ** 3 / 3 + 3 * D ** 2);
+}
+
+/**
  * The least a sample moves: the rating, and value and velocity of a user's and a movie's row, each read and written.
  * The layers are left out: they stay in the caches.
  */

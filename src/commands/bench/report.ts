@@ -44,6 +44,14 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'top 10 p50 ms', of: 'p50Ms' },
     { head: 'p99 ms', of: 'p99Ms' },
   ],
+  sweep: [
+    { head: 's/sweep', of: 'secondsPerSweep' },
+    { head: 'spread', of: 'spread', show: PERCENT },
+    { head: 'ratings/s', of: 'ratingsPerSecond' },
+    { head: 'GFLOP/s', of: 'gflops' },
+    { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'peak MiB', of: 'peakRssMiB' },
+  ],
   import: [
     { head: 'rows', of: 'rows' },
     { head: 'seconds', of: 'seconds' },

@@ -12,6 +12,7 @@ import { type BenchFigures, digits } from './report.js';
 import { scoreFigures, timeScoring } from './score.js';
 import { type BenchSettings, type EngineBenchName, SHAPES } from './settings.js';
 import { stepFigures, timeSteps } from './step.js';
+import { sweepFigures, timeSweeps, verifySweeps } from './sweep.js';
 import { verifyScoring, verifyTraining } from './verify.js';
 
 /** Measured where no engine is named; the others are there for what these cannot do. */
@@ -75,6 +76,17 @@ const BENCHES = {
     prepare: async (settings) => {
       const ratings = ratingsOf(settings);
       return async (engine) => gpuFigures(await timeGpu(engine, settings, ratings), settings);
+    },
+  },
+  sweep: {
+    verify: verifySweeps,
+    async prepare(settings, hardwareOf) {
+      const ratings = ratingsOf(settings);
+      return async (engine) => {
+        const timing = await timeSweeps(engine, settings, ratings);
+        if (!timing) return { skipped: 'it has no sweeps' };
+        return sweepFigures(timing, settings, await hardwareOf(engine.threads));
+      };
     },
   },
 } as const satisfies Record<EngineBenchName, Bench>;

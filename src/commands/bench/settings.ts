@@ -2,7 +2,7 @@
 
 import type { ModelShape, OptimizerSettings } from '../../engines/engine.js';
 
-export const BENCH_NAMES = ['step', 'epoch', 'score', 'gpu', 'import', 'cursor', 'lists'] as const;
+export const BENCH_NAMES = ['step', 'epoch', 'score', 'sweep', 'gpu', 'import', 'cursor', 'lists'] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 /** Without those that measure PostgreSQL: bench/database.ts. */
 export type EngineBenchName = Exclude<BenchName, 'import' | 'cursor' | 'lists'>;
@@ -24,10 +24,12 @@ export type ShapeName = keyof typeof SHAPES;
 
 type ModelParts = Omit<ModelShape, 'users' | 'movies'>;
 
-/** `paper`: the preset of training; `mf`: matrix factorization, which moves memory instead of multiplying. */
+/** `paper`: the preset of training; `mf`: matrix factorization, which moves memory instead of multiplying; `fast` and `accurate`: for sweeps. */
 export const BENCH_PRESETS = {
   paper: { embeddingWidth: 10, hiddenLayers: [1024] },
   mf: { embeddingWidth: 64, hiddenLayers: [], biases: true, dotProduct: true },
+  fast: { embeddingWidth: 15, hiddenLayers: [], biases: true, dotProduct: true },
+  accurate: { embeddingWidth: 31, hiddenLayers: [], biases: true, dotProduct: true },
 } as const satisfies Record<string, ModelParts>;
 export type PresetName = keyof typeof BENCH_PRESETS;
 

@@ -21,27 +21,51 @@ typedef struct {
   stream row, precision;
 } row_task;
 
-/** The rows f = (q, 1) of ratings from … from + n, their copies g = w f, and targets less biases. */
+/** The rows f = (q, 1) of ratings from … from + n, their copies g = w f, targets less biases, and weights. */
 INLINE void gather(const row_task *t, int32_t from, int32_t n, workspace *w) {
   int32_t DP = t->s->DP, K = t->s->K;
+  const int32_t *others = t->a->others;
+  const float *rows = t->others->rows, *precisions = t->others->precisions;
   for (int32_t i = 0; i < n; i++) {
     int64_t ahead = (int64_t)from + i + RATINGS_AHEAD;
     if (ahead < t->s->R) {
-      const float *row = t->others->rows + (int64_t)t->a->others[ahead] * DP;
+      const float *row = rows + (int64_t)others[ahead] * DP;
       for (int32_t k = 0; k < DP; k += 16) prefetch(row + k);
+      prefetch(precisions + others[ahead]);
     }
-    int32_t other = t->a->others[from + i];
-    const float *row = t->others->rows + (int64_t)other * DP;
-    float *f = w->f + i * DP, *g = w->g + i * DP;
-    vf weight = splat(t->others->precisions[other]);
-    w->targets[i] = t->a->targets[from + i] - row[K];
+    int32_t other = others[from + i];
+    const float *row = rows + (int64_t)other * DP;
+    float *f = w->f + i * DP, *g = w->g + i * DP, weight = precisions[other];
     for (int32_t k = 0; k < DP; k += VL) {
       vf x = load(row + k);
       store(f + k, x);
-      store(g + k, weight * x);
+      store(g + k, splat(weight) * x);
     }
+    w->targets[i] = t->a->targets[from + i] - row[K];
+    w->weights[i] = weight;
     f[K] = 1;
-    g[K] = t->others->precisions[other];
+    g[K] = weight;
+  }
+}
+
+/** h += Σ t g, in registers: at most HELD vectors at a time. */
+#define HELD 4
+INLINE void add_targets(float *h, const float *targets, const float *g, int32_t n, int DP) {
+  for (int k = 0; k < DP; k += HELD * VL) {
+    int vectors = (DP - k) / VL < HELD ? (DP - k) / VL : HELD;
+    vf even[HELD], odd[HELD];
+    for (int v = 0; v < HELD; v++) even[v] = odd[v] = (vf){0};
+    int32_t i = 0;
+    for (; i + 1 < n; i += 2)
+#pragma GCC unroll 4
+      for (int v = 0; v < HELD; v++) {
+        if (v >= vectors) break;
+        even[v] = fma_(splat(targets[i]), load(g + i * DP + k + v * VL), even[v]);
+        odd[v] = fma_(splat(targets[i + 1]), load(g + (i + 1) * DP + k + v * VL), odd[v]);
+      }
+    if (i < n)
+      for (int v = 0; v < vectors; v++) even[v] = fma_(splat(targets[i]), load(g + i * DP + k + v * VL), even[v]);
+    for (int v = 0; v < vectors; v++) store(h + k + v * VL, load(h + k + v * VL) + even[v] + odd[v]);
   }
 }
 
@@ -70,14 +94,17 @@ static row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *h)
   for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
     int32_t n = end - from < GATHER ? end - from : GATHER;
     gather(t, from, n, w);
-    for (int32_t i = 0; i < n; i++) {
-      float target = w->targets[i], weight = w->g[i * DP + t->s->K];
-      sums.targets += (double)weight * target * target;
-      add_scaled(h, target, w->g + i * DP, DP);
-      if (t->which == 1) {
-        double error = target - dot_rows(x, w->f + i * DP, DP);
-        sums.errors += error * error;
+    float squares = 0;
+    for (int32_t i = 0; i < n; i++) squares += w->weights[i] * w->targets[i] * w->targets[i];
+    sums.targets += squares;
+    add_targets(h, w->targets, w->g, n, DP);
+    if (t->which == 1) {
+      float errors = 0;
+      for (int32_t i = 0; i < n; i++) {
+        float error = w->targets[i] - dot_rows(x, w->f + i * DP, DP);
+        errors += error * error;
       }
+      sums.errors += errors;
     }
     add_products(w->N, w->f, w->g, n, DP);
   }

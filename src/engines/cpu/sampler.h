@@ -37,6 +37,7 @@ typedef struct {
 typedef struct {
   float *f, *g;       // gathered rows and their weighted copies (GATHER × DP)
   float *targets;     // less the biases (GATHER)
+  float *weights;     // w of the rows (GATHER)
   float *N, *A;       // (DP × DP)
   float *vectors;     // eight of DP
 } workspace;
@@ -83,7 +84,7 @@ static void lay_out_workspaces(struct sampler *s, arena *a) {
   int64_t DP = s->DP;
   s->workspaces = take(a, s->T, sizeof(workspace));
   for (int t = 0; t < s->T; t++) {
-    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER * DP, 4), take(a, GATHER, 4),
+    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER * DP, 4), take(a, GATHER, 4), take(a, GATHER, 4),
                    take(a, DP * DP, 4),     take(a, DP * DP, 4),     take(a, 8 * DP, 4)};
     if (a->block) s->workspaces[t] = w;
   }
