@@ -20,6 +20,7 @@ const DEFAULT_ENGINES: Record<EngineBenchName, readonly string[]> = {
   step: ['native', 'wasm', 'tfjs:wasm'],
   epoch: ['native', 'wasm', 'tfjs:wasm'],
   score: ['native', 'wasm', 'tfjs:wasm'],
+  sweep: ['native', 'wasm'],
   gpu: ['webgpu'],
 };
 
