@@ -123,6 +123,10 @@ export const ERROR_CODES = {
     when: 'A run was started on a store without ratings on both sides of the split.',
     hint: 'Import ratings first: `marquee import <path>`.',
   },
+  RUN_NO_TIMES: {
+    when: 'A run was to split the ratings by time, and some have none.',
+    hint: 'Import ratings with times, or split at random: HASH, `--split random`.',
+  },
   RUN_NOT_REPEATABLE: {
     when: 'A run was to be repeated that has never begun, so its record names no engine and no ratings.',
     hint: 'Start a new run with the same settings.',

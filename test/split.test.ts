@@ -41,6 +41,32 @@ test('another seed holds out other ratings', () => {
   expect(sides.some(([a, b]) => a !== b)).toBe(true);
 });
 
+test('by time the newest are held out; of the same second the later ones of the table', () => {
+  const table = { ...aTable(2, 3), times: Float64Array.of(5, 1, 3, 3, 9, 3) };
+  const { train, test } = splitRatings(table, { ...SPLIT, kind: 'TEMPORAL', testFraction: 0.5 });
+  expect(pairsOf(test)).toEqual([
+    [0, 0],
+    [1, 1],
+    [1, 2],
+  ]);
+  expect(train.ratings.length).toBe(3);
+});
+
+test('the last rating of each user is held out, ties by movie; who has one rating keeps it in training', () => {
+  const table = {
+    ...aTable(3, 2),
+    userIndices: Int32Array.of(0, 0, 0, 1, 2, 2),
+    movieIndices: Int32Array.of(0, 1, 2, 0, 0, 1),
+    times: Float64Array.of(7, 7, 2, 9, 4, 3),
+  };
+  const { train, test } = splitRatings(table, { ...SPLIT, kind: 'LEAVE_LAST_OUT' });
+  expect(pairsOf(test)).toEqual([
+    [0, 1],
+    [2, 0],
+  ]);
+  expect(train.ratings.length).toBe(4);
+});
+
 function aTable(users: number, movies: number): RatingTable {
   const pairs = allPairs(users, movies);
   return {

@@ -103,6 +103,25 @@ test('lists of five lengths are measured beside popularity and biases', async ()
   expect(evaluation!.rankings.length).toBe(15);
 });
 
+test('a temporal run is tested on the newest ratings, and says so when there are no times', async () => {
+  await store.pool.query(
+    "update ratings set rated_at = timestamptz '2020-01-01' + user_id * interval '1 hour' + movie_id * interval '1 second'",
+  );
+  const split = { ...aRunRequest().split, kind: 'TEMPORAL' } as const;
+  const runId = await train(store, aRunRequest({ split }));
+  const { rows } = await store.pool.query(
+    `select count(*)::int as held, min(rated_at) > (
+       select max(rated_at) from ratings where (user_id, movie_id) not in (select user_id, movie_id from test_predictions where run_id = $1)
+     ) as newest
+     from test_predictions join ratings using (user_id, movie_id) where run_id = $1`,
+    [runId],
+  );
+  expect(rows).toEqual([{ held: 600, newest: true }]);
+  await store.pool.query('update ratings set rated_at = null where user_id = 1');
+  const untimed = await train(store, aRunRequest({ split }));
+  expect(await getRun(store, untimed)).toMatchObject({ status: 'FAILED', errorCode: 'RUN_NO_TIMES' });
+});
+
 test('the same seed gives the same model to the last bit; another seed gives another', async () => {
   const [first, second, other] = [
     await train(store),

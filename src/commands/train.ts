@@ -27,10 +27,13 @@ import { withStore } from './session.js';
 /** Of more epochs than this a person is told every tenth and the last. */
 const TOLD_EPOCHS = 50;
 
+const SPLIT_KINDS = { random: 'HASH', temporal: 'TEMPORAL', 'leave-last-out': 'LEAVE_LAST_OUT' } as const;
+
 interface TrainOptions extends Partial<Hyperparameters> {
   preset: string;
   engine: string;
   seed?: number;
+  split?: keyof typeof SPLIT_KINDS;
   testFraction?: number;
   splitSeed?: number;
   promote?: boolean;
@@ -52,6 +55,11 @@ export function addTrain(program: Command, io: Io): void {
       'of initial parameters and order; same seed, same engine: same model',
       wholeNumber(0, 2 ** 31 - 1),
       DEFAULT_SEED,
+    )
+    .addOption(
+      new Option('--split <way>', 'ratings to hold out: random ones, the newest, or the last of each user')
+        .choices(Object.keys(SPLIT_KINDS))
+        .default('random'),
     )
     .option(
       '--test-fraction <share>',
@@ -106,7 +114,11 @@ function addHyperparameter(command: Command, name: string, domain: Domain): void
 export function toRequest(options: TrainOptions, codeVersion: string): RunRequest {
   const names = Object.keys(HYPERPARAMETER_DOMAINS) as (keyof Hyperparameters)[];
   const hyperparameters = Object.fromEntries(names.map((name) => [name, options[name]]));
-  const split = { testFraction: options.testFraction, seed: options.splitSeed };
+  const split = {
+    kind: SPLIT_KINDS[options.split ?? 'random'],
+    testFraction: options.testFraction,
+    seed: options.splitSeed,
+  };
   const request = resolveRunRequest({ ...options, hyperparameters, split }, codeVersion);
   checkEngine(request.engine, request.hyperparameters);
   return request;

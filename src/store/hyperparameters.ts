@@ -24,11 +24,17 @@ export interface Hyperparameters {
   burnIn: number;
 }
 
-/** HASH: by a seeded hash of (userId, movieId), so that a rating never changes side when others are added. */
+/**
+ * HASH: by a seeded hash of (userId, movieId), so that a rating never changes side when others are added. TEMPORAL: the newest ratings
+ * are held out. LEAVE_LAST_OUT: the last rating of each user who has two or more.
+ */
+export type SplitKind = 'HASH' | 'TEMPORAL' | 'LEAVE_LAST_OUT';
+
 export interface Split {
-  kind: 'HASH';
-  /** Share of the ratings held out for the test, 0 to 1 exclusive. */
+  kind: SplitKind;
+  /** Share of the ratings held out for the test, 0 to 1 exclusive; LEAVE_LAST_OUT does not look at it. */
   testFraction: number;
+  /** Of HASH. */
   seed: number;
 }
 

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
+import { AppError } from '../errors.js';
 import { readScale } from './ratingScale.js';
 import { readRows } from './rowStream.js';
 import type { RatingScale } from './scale.js';
@@ -15,6 +16,11 @@ const SELECT_BY_USER = `
   from ratings
   group by user_id
   order by user_id`;
+const SELECT_TIMES_BY_USER = `
+  select user_id, array_agg(extract(epoch from rated_at)::int8 order by movie_id)
+  from ratings
+  group by user_id
+  order by user_id`;
 const USERS_PER_BATCH = 1000;
 
 // A field is its length and its bytes. An array's bytes are: dimensions, has nulls, type of the elements, their number, first
@@ -23,6 +29,7 @@ const FIRST_FIELD = 4;
 const ARRAY_LENGTH = 4 + 3 * 4;
 const FIRST_ELEMENT = 4 + 5 * 4 + 4;
 const ELEMENT_BYTES = 8;
+const TIME_BYTES = 12;
 
 const SNAPSHOT = 'begin isolation level repeatable read read only';
 
@@ -38,6 +45,8 @@ export interface RatingTable {
   scale: RatingScale;
   /** Time of the newest rating, where ratings carry times. */
   latestRatedAt: Date | null;
+  /** Seconds since 1970 of each rating, where they were asked for. */
+  times?: Float64Array;
   /** SHA-256 over user ids, movie ids and ratings in order. */
   checksum: string;
 }
@@ -45,8 +54,11 @@ export interface RatingTable {
 export interface ReadOptions {
   onProgress?: (rows: number, total: number) => void;
   signal?: AbortSignal;
+  /** 8 bytes a rating more. */
+  withTimes?: boolean;
 }
 
+/** @throws AppError RUN_NO_TIMES when times are asked for that are not there */
 export async function readRatings(store: Store, options: ReadOptions = {}): Promise<RatingTable> {
   return inTransaction(
     store.pool,
@@ -78,6 +90,7 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
         movieIds,
         scale,
         latestRatedAt: latest,
+        ...(options.withTimes ? { times: await readTimes(client, total, options) } : {}),
         checksum,
       };
     },
@@ -118,6 +131,31 @@ export async function readPairs(
     signal,
   });
   onProgress?.(row, userIds.length);
+}
+
+/** In the order of the pairs. */
+async function readTimes(
+  client: pg.PoolClient,
+  total: number,
+  { signal }: ReadOptions,
+): Promise<Float64Array> {
+  const { rows } = await client.query('select count(*)::int as untimed from ratings where rated_at is null');
+  if (rows[0].untimed > 0) {
+    throw new AppError('RUN_NO_TIMES', `${rows[0].untimed} of ${total} ratings in the store have no time`);
+  }
+  const times = new Float64Array(total);
+  let row = 0;
+  await readRows(client, SELECT_TIMES_BY_USER, {
+    onRow(bytes, at) {
+      const array = at + FIRST_FIELD + 4;
+      const count = bytes.readInt32BE(array + ARRAY_LENGTH);
+      for (let i = 0; i < count; i++)
+        times[row++] = Number(bytes.readBigInt64BE(array + FIRST_ELEMENT + i * TIME_BYTES));
+    },
+    batchRows: USERS_PER_BATCH,
+    signal,
+  });
+  return times;
 }
 
 function checksumOf({ userIds, movieIds, ratings }: RatingPairs): string {

@@ -27,7 +27,7 @@ export interface Sides extends SplitRatings {
   checksum: string;
 }
 
-/** Reads, splits and announces. @throws AppError RUN_NO_RATINGS, RUN_OTHER_RATINGS, or the reason of a signal */
+/** Reads, splits and announces. @throws AppError RUN_NO_RATINGS, RUN_NO_TIMES, RUN_OTHER_RATINGS, or the reason of a signal */
 export async function readSides(
   store: Store,
   engine: Engine,
@@ -37,9 +37,11 @@ export async function readSides(
 ): Promise<Sides> {
   const signal = AbortSignal.any([signals.signal, signals.handBack].filter((each) => each !== undefined));
   const onProgress = (rows: number, total: number) => onEvent?.({ event: 'reading', rows, total });
-  const table = await whenBack(() => readRatings(store, { onProgress, signal }), signal);
+  const split = run.split as unknown as Split;
+  const reading = { onProgress, signal, withTimes: split.kind !== 'HASH' };
+  const table = await whenBack(() => readRatings(store, reading), signal);
   await whenBack(() => checkRepeatedRatings(store, run, table.checksum), signal);
-  const sides = splitRatings(table, run.split as unknown as Split);
+  const sides = splitRatings(table, split);
   const asked = storedHyperparameters(run.hyperparameters);
   const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
   const start = startOf(engine, { table, sides, hyperparameters });

@@ -1,6 +1,7 @@
 // Inputs and payloads of mutations. A refusal that a client can mend is data (`userErrors`), not a GraphQL error.
 
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
+import type { SplitKind } from '../../store/hyperparameters.js';
 import { Rating, User } from './catalogue.js';
 import { Model } from './models.js';
 import {
@@ -118,7 +119,7 @@ export class HyperparametersInput {
 @InputType({ description: 'How to divide ratings into training and test.' })
 export class SplitInput {
   @Field(() => SplitKindEnum, { nullable: true, description: 'The way of dividing; HASH if absent.' })
-  kind?: 'HASH';
+  kind?: SplitKind;
 
   @Field(() => Float, {
     nullable: true,

@@ -2,6 +2,7 @@
 
 import { DateTimeResolver as DateTime } from 'graphql-scalars';
 import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
+import type { SplitKind } from '../../store/hyperparameters.js';
 import { LogLevel, RunStatus } from '../../store/prisma/client.js';
 import { connectionType } from '../paging.js';
 import { Node } from './node.js';
@@ -20,13 +21,25 @@ registerEnumType(RunStatus, {
   },
 });
 
-export const SplitKindEnum = { HASH: 'HASH' } as const;
+export const SplitKindEnum = {
+  HASH: 'HASH',
+  TEMPORAL: 'TEMPORAL',
+  LEAVE_LAST_OUT: 'LEAVE_LAST_OUT',
+} as const;
 registerEnumType(SplitKindEnum, {
   name: 'SplitKind',
   description: 'How ratings are divided into training and test.',
   valuesConfig: {
     HASH: {
       description: 'By a seeded hash of user and movie: a rating never changes side when others are added.',
+    },
+    TEMPORAL: {
+      description:
+        'By time: the newest `testFraction` of all ratings is held out. Every rating must have a time.',
+    },
+    LEAVE_LAST_OUT: {
+      description:
+        'The last rating of each user who has two or more is held out. Every rating must have a time; `testFraction` means nothing.',
     },
   },
 });
@@ -121,12 +134,12 @@ export class Hyperparameters {
 @ObjectType({ description: 'How ratings were divided into training and test.', simpleResolvers: true })
 export class Split {
   @Field(() => SplitKindEnum, { description: 'The way of dividing.' })
-  kind!: 'HASH';
+  kind!: SplitKind;
 
   @Field(() => Float, { description: 'Share of the ratings held out for the test, above 0 and below 1.' })
   testFraction!: number;
 
-  @Field(() => Int, { description: 'Another seed holds out other ratings; 0 or more.' })
+  @Field(() => Int, { description: 'Of HASH: another seed holds out other ratings; 0 or more.' })
   seed!: number;
 }
 
