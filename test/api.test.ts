@@ -60,6 +60,7 @@ test('a run answers with its record and its log, is compared with others, and is
   expect(run.timings.map(({ phase }: { phase: string }) => phase).sort()).toEqual([
     'baselines',
     'evaluate',
+    'rank',
     'read',
     'train',
   ]);
