@@ -192,7 +192,7 @@ test('a network says that it does not know how sure it is', async () => {
   const { data } = await api.query('{ models(first: 2) { nodes { id version } } }');
   const paper = data.models.nodes.find(({ version }: { version: number }) => version === 1);
   const promote = (id: string) =>
-    api.query(`mutation { promoteModel(input: { modelId: "${id}" }) { userErrors { code } } }`);
+    api.query(`mutation { promoteModel(input: { modelId: "${id}", force: true }) { userErrors { code } } }`);
   await promote(paper.id);
   const answer = await api.query(`{
     predictedRating(userId: 1, movieId: 2) { source standardDeviation interval { low } }
