@@ -54,9 +54,9 @@ test('every query in docs/examples is answered without errors', async () => {
 
 test('a run answers with its record and its log, is compared with others, and is repeated', async () => {
   const { data } = await api.query(`{ trainingRuns(first: 1, status: [SUCCEEDED]) { nodes {
-    id snapshotRatings repeats { id } timings { phase seconds } logs(first: 2) { nodes { level message } pageInfo { endCursor } } } } }`);
+    id snapshotRatings keptEpoch repeats { id } timings { phase seconds } logs(first: 2) { nodes { level message } pageInfo { endCursor } } } } }`);
   const [run] = data.trainingRuns.nodes;
-  expect(run).toMatchObject({ snapshotRatings: 3000, repeats: null });
+  expect(run).toMatchObject({ snapshotRatings: 3000, keptEpoch: 2, repeats: null });
   expect(run.timings.map(({ phase }: { phase: string }) => phase).sort()).toEqual([
     'baselines',
     'evaluate',

@@ -233,13 +233,6 @@ test('a cancelled run ends CANCELLED, quickly, and leaves no model', async () =>
   expect(await store.prisma.model.findUnique({ where: { runId: run.id } })).toBeNull();
 });
 
-test('a loss that explodes ends the run FAILED with advice', async () => {
-  const hyperparameters = resolveHyperparameters('paper', { learningRate: 10, momentum: 0.99, epochs: 50 });
-  const run = await createRun(store, aRunRequest({ hyperparameters }), 'RUNNING');
-  await runInThread(store, run, { threads: 2 });
-  expect(await getRun(store, run.id)).toMatchObject({ status: 'FAILED', errorCode: 'RUN_DIVERGED' });
-});
-
 test('a run on an engine that is not here ends FAILED and says why', async () => {
   const run = await createRun(store, aRunRequest({ engine: 'tfjs:node-gpu' }), 'RUNNING');
   await runInThread(store, run, { threads: 2 });

@@ -193,6 +193,8 @@ function describe(event: TrainingEvent, others: readonly OtherModel[]): string |
       const epoch = `${String(event.epoch).padStart(3)}/${event.epochs}`;
       return `epoch ${epoch}  train ${train}  validation ${validation}  ${event.seconds.toFixed(1)} s`;
     }
+    case 'kept':
+      return `keeping epoch ${event.epoch}, the best on the validation ratings`;
     case 'evaluating':
       return null;
     case 'ranking':

@@ -22,6 +22,10 @@ export interface Hyperparameters {
   epochs: number;
   /** Of bayes: sweeps that the mean leaves out. */
   burnIn: number;
+  /** Share of the training ratings held out to tell the best epoch, whose parameters are kept; 0: none, the last epoch's are. */
+  validationFraction: number;
+  /** Epochs in a row without a lower validation loss after which training stops; 0: it never does. */
+  patience: number;
 }
 
 /**
@@ -53,6 +57,8 @@ const FORMER = {
   l2Biases: 0,
   l2Weights: 0,
   burnIn: 0,
+  validationFraction: 0,
+  patience: 0,
 } as const satisfies Partial<Hyperparameters>;
 
 const PAPER: Readonly<Hyperparameters> = {
@@ -79,7 +85,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
   paper: PAPER,
   'paper-deep': { ...PAPER, hiddenLayers: [1024, 400, 400] },
   mf: {
-    kind: 'gradient',
+    ...FORMER,
     embeddingWidth: 64,
     hiddenLayers: [],
     biases: true,
@@ -92,10 +98,8 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
     momentum: 0.9,
     l2Embeddings: 2e-4,
     l2Biases: 3e-5,
-    l2Weights: 0,
     batchSize: 512,
     epochs: 12,
-    burnIn: 0,
   },
   fast: { ...BAYES, embeddingWidth: 15, epochs: 30, burnIn: 12 },
   accurate: { ...BAYES, embeddingWidth: 31, epochs: 130, burnIn: 30 },
@@ -133,6 +137,12 @@ export const HYPERPARAMETER_DOMAINS: Readonly<Record<keyof Hyperparameters, Doma
   batchSize: wholeFrom(1, 65_536, 'ratings per step'),
   epochs: wholeFrom(1, 1000, 'passes over the training ratings; of bayes: sweeps'),
   burnIn: wholeFrom(0, 999, 'of bayes: first sweeps, which the mean leaves out'),
+  validationFraction: decimalFrom(
+    0,
+    0.5,
+    'share of the training ratings held out to keep the best epoch by; 0: keep the last',
+  ),
+  patience: wholeFrom(0, 999, 'epochs without a lower validation loss before training stops; 0: never'),
 };
 const MAX_HIDDEN_LAYERS = 8;
 const SEED_MAX = 2 ** 31 - 1;
@@ -173,6 +183,23 @@ export function sizedHyperparameters(
   return sized;
 }
 
+/** Whether an epoch may be the best: within the burn-in there is one draw and no mean. */
+export function isKept({ kind, burnIn }: Hyperparameters, epoch: number): boolean {
+  return kind !== 'bayes' || epoch > burnIn;
+}
+
+/** The epoch whose parameters a run keeps; null before its first has ended. */
+export function keptEpoch(
+  hyperparameters: Hyperparameters,
+  epochs: readonly { epoch: number; validationLoss: number }[],
+): number | null {
+  const last = epochs.at(-1)?.epoch ?? null;
+  if (hyperparameters.validationFraction === 0) return last;
+  const candidates = epochs.filter(({ epoch }) => isKept(hyperparameters, epoch));
+  const lowest = Math.min(...candidates.map(({ validationLoss }) => validationLoss));
+  return candidates.find(({ validationLoss }) => validationLoss === lowest)?.epoch ?? last;
+}
+
 /** The hyperparameters of a stored run, which may be older than some of them. */
 export function storedHyperparameters(stored: unknown): Hyperparameters {
   return { ...FORMER, ...(stored as Hyperparameters) };
@@ -194,7 +221,8 @@ export function checkSeed(path: string[], seed: number): void {
   throw invalid(path, `is ${seed}: expected a whole number from 0 to ${SEED_MAX}`);
 }
 
-function checkParts({ kind, hiddenLayers, biases, dotProduct }: Hyperparameters): void {
+function checkParts(resolved: Hyperparameters): void {
+  const { kind, hiddenLayers, biases, dotProduct, patience, validationFraction } = resolved;
   const layers = hiddenLayers.length;
   const path = ['hyperparameters', 'hiddenLayers'];
   if (layers > MAX_HIDDEN_LAYERS)
@@ -209,6 +237,13 @@ function checkParts({ kind, hiddenLayers, biases, dotProduct }: Hyperparameters)
     throw invalid(
       path,
       'is empty and nothing else is there to learn: add hidden layers, biases or dotProduct',
+    );
+  }
+  if (patience > 0 && validationFraction === 0) {
+    // By the test ratings it would choose the model that they are to measure.
+    throw invalid(
+      ['hyperparameters', 'patience'],
+      `is ${patience}, with nothing to judge by: set validationFraction, to 0.05 say`,
     );
   }
 }

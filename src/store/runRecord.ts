@@ -3,7 +3,7 @@
 
 import { AppError } from '../errors.js';
 import { findEpochs, findEvaluations, findModelsOfRuns } from './evaluations.js';
-import { HYPERPARAMETER_DOMAINS, type Split, storedHyperparameters } from './hyperparameters.js';
+import { HYPERPARAMETER_DOMAINS, keptEpoch, type Split, storedHyperparameters } from './hyperparameters.js';
 import type { TrainingRun } from './prisma/client.js';
 import type { RunRequest } from './runRequest.js';
 import { findRuns, getRun } from './runs.js';
@@ -86,10 +86,12 @@ export async function runFacts(store: Store, ids: readonly number[]): Promise<Re
   ]);
   return runs.map((run, i) => {
     if (!run) throw new AppError('RUN_NOT_FOUND', `no training run ${ids[i]}`);
+    const hyperparameters = storedHyperparameters(run.hyperparameters);
     const evaluation = evaluations[i];
     return {
       ...settingsOf(run),
       epochsDone: epochs[i].length,
+      keptEpoch: keptEpoch(hyperparameters, epochs[i]),
       trainLoss: epochs[i].at(-1)?.trainLoss ?? null,
       validationLoss: epochs[i].at(-1)?.validationLoss ?? null,
       rmse: evaluation?.rmse ?? null,

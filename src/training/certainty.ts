@@ -2,16 +2,16 @@
 
 import { type Certainty, certaintyTensors, learnCertainty } from '../engines/certainty.js';
 import type { ModelShape, Parameters, Tensor, TrainingRatings } from '../engines/engine.js';
-import type { Learner } from './learner.js';
+import type { KeptModel } from './bestEpoch.js';
 
 /** Null for models that have none: those trained by gradient steps. */
 export async function certaintyOf(
-  learner: Learner,
+  model: KeptModel,
   { embeddingWidth }: ModelShape,
   parameters: Parameters,
   ratings: TrainingRatings,
 ): Promise<(Certainty & { tensors: Tensor[] }) | null> {
-  const posterior = await learner.posterior();
+  const posterior = await model.posterior();
   if (!posterior) return null;
   const certainty = learnCertainty(embeddingWidth, parameters, posterior, ratings);
   return { ...certainty, tensors: certaintyTensors(certainty) };

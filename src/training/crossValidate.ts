@@ -5,9 +5,11 @@ import type { Engine } from '../engines/engine.js';
 import { fillEpochOrder } from '../engines/shuffle.js';
 import { type Hyperparameters, sizedHyperparameters } from '../store/hyperparameters.js';
 import { meanOf } from './baselines.js';
+import { watchBestEpoch } from './bestEpoch.js';
 import { runEpochs } from './epochs.js';
 import { type ErrorFigures, errorsOf } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
+import { validationSides } from './holdOut.js';
 import { openLearner } from './learner.js';
 import type { RatingSet, SplitRatings } from './split.js';
 import { shapeOf, toTargets } from './train.js';
@@ -98,7 +100,7 @@ export function fixedFold(ratings: IndexedRatings, trainRatings: number): SplitR
 export async function measureFold(
   engine: Engine,
   sizes: { users: number; movies: number },
-  { train, test }: SplitRatings,
+  halves: SplitRatings,
   {
     preset,
     hyperparameters: asked,
@@ -107,15 +109,21 @@ export async function measureFold(
   options: TrainingOptions = {},
 ): Promise<FoldFigures> {
   const begun = performance.now();
+  const { test } = halves;
+  const hyperparameters = sizedHyperparameters(preset, asked, halves.train.ratings.length);
+  const { train, validation } = validationSides(halves, hyperparameters, seed);
   const counts = { trainRatings: train.ratings.length, testRatings: test.ratings.length };
-  const hyperparameters = sizedHyperparameters(preset, asked, counts.trainRatings);
   const scale = endsOf(train.ratings);
   const ratingMean = meanOf(train.ratings);
   const shape = shapeOf(sizes, hyperparameters);
   const learner = await openLearner(engine, shape, hyperparameters, toTargets(train, ratingMean), seed);
+  const best = watchBestEpoch(hyperparameters, null);
   try {
-    await runEpochs(learner, hyperparameters.epochs, counts.trainRatings, test, ratingMean, options);
-    const raw = await learner.predict(test.userIndices, test.movieIndices);
+    const { trainRatings } = counts;
+    await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, options);
+    const raw = await best.use(engine, shape, learner, (kept) =>
+      kept.predict(test.userIndices, test.movieIndices),
+    );
     const predicted = raw.map((output) => Math.min(scale.max, Math.max(scale.min, output + ratingMean)));
     const seconds = (performance.now() - begun) / 1000;
     return { ...errorsOf(test.ratings, predicted), ...counts, seconds };

@@ -1,8 +1,11 @@
 // The epochs of a run: after each the loss on the held-out ratings, and a word to whoever keeps the figures.
 
+import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { EpochMetricRow } from '../store/runs.js';
+import type { BestEpoch } from './bestEpoch.js';
+import { checkFinite, checkLoss, lossOfMean } from './divergence.js';
 import type { TrainingOptions } from './events.js';
-import { diverged, type Learner } from './learner.js';
+import type { Learner } from './learner.js';
 import type { RatingSet } from './split.js';
 
 /** A checkpoint is taken when the last one's time is at most a fortieth of what has passed since, and a second has. */
@@ -18,35 +21,44 @@ export interface EpochsOptions extends TrainingOptions {
   onCheckpoint?: (epoch: number) => Promise<void>;
 }
 
-/** @throws AppError RUN_DIVERGED, or the signal's reason */
-export async function runEpochs(
-  learner: Learner,
-  epochs: number,
-  trainRatings: number,
-  test: RatingSet,
-  ratingMean: number,
-  options: EpochsOptions,
-): Promise<void> {
+export interface EpochsPlan {
+  hyperparameters: Hyperparameters;
+  trainRatings: number;
+  /** What epochs are judged by. */
+  validation: RatingSet;
+  /** Of the training ratings. */
+  ratingMean: number;
+  best: BestEpoch;
+}
+
+/** All epochs, or as many as bring something. @throws AppError RUN_DIVERGED, or the signal's reason */
+export async function runEpochs(learner: Learner, plan: EpochsPlan, options: EpochsOptions): Promise<void> {
+  const { hyperparameters, trainRatings, validation, ratingMean, best } = plan;
+  const { epochs } = hyperparameters;
+  const meanLoss = lossOfMean(validation, ratingMean);
   const { done = { epoch: 0, seconds: 0 }, handBack } = options;
   const isDue = checkpointClock();
   let secondsBefore = done.seconds;
   for (let epoch = done.epoch + 1; epoch <= epochs; epoch++) {
     const begun = performance.now();
-    const trainLoss = await learner.runEpoch({ epoch, epochs, secondsBefore }, options);
+    const check = (loss: number) => checkFinite(epoch, loss, hyperparameters);
+    const trainLoss = await learner.runEpoch({ epoch, epochs, secondsBefore, check }, options);
     const trainSeconds = (performance.now() - begun) / 1000;
-    const validationLoss = await lossOf(learner, test, ratingMean);
+    const validationLoss = await lossOf(learner, validation, ratingMean);
     const seconds = (performance.now() - begun) / 1000;
     secondsBefore += seconds;
     const metric = {
       ...{ epoch, trainLoss, validationLoss, seconds },
       samplesPerSecond: trainRatings / trainSeconds,
     };
-    if (!Number.isFinite(validationLoss)) throw diverged(epoch, validationLoss);
+    checkLoss(epoch, validationLoss, meanLoss, hyperparameters);
     await options.onEpoch?.(metric);
     options.onEvent?.({ event: 'epoch', epochs, ...metric });
+    if (!(await best.see(epoch, validationLoss, learner))) break;
     if (epoch < epochs) await isDue(handBack?.aborted === true, async () => options.onCheckpoint?.(epoch));
     handBack?.throwIfAborted();
   }
+  if (best.epoch !== null) options.onEvent?.({ event: 'kept', epoch: best.epoch });
 }
 
 /** Keeps checkpoints from taking more than a small share of the time; one that is `needed` is taken at once. */

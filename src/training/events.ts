@@ -17,6 +17,8 @@ export type TrainingEvent =
   | { event: 'resumed'; epoch: number }
   | ({ event: 'progress' } & RunProgress)
   | ({ event: 'epoch'; epochs: number } & EpochMetricRow)
+  /** The epoch with the lowest validation loss, when epochs are over. */
+  | { event: 'kept'; epoch: number }
   | { event: 'evaluating' }
   /** So many of the users whose lists are measured are done. */
   | { event: 'ranking'; users: number; total: number }

@@ -12,7 +12,6 @@ import type {
 } from '../engines/engine.js';
 import { initialParameters } from '../engines/init.js';
 import type { Posterior, Sampler } from '../engines/sweeps.js';
-import { AppError } from '../errors.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { NamedArray } from '../store/tensors.js';
 import type { TrainingOptions } from './events.js';
@@ -29,6 +28,8 @@ export interface EpochPlace {
   epochs: number;
   /** Of the epochs before this one. */
   secondsBefore: number;
+  /** Refuses a loss that tells of divergence. @throws AppError RUN_DIVERGED */
+  check(loss: number): void;
 }
 
 export interface Learner {
@@ -155,12 +156,12 @@ interface Stand {
 }
 
 function tell(
-  { epoch, epochs, secondsBefore }: EpochPlace,
+  { epoch, epochs, secondsBefore, check }: EpochPlace,
   stand: Stand,
   { onEvent }: TrainingOptions,
 ): void {
   const { step, steps, samples, trainLoss, seconds } = stand;
-  if (!Number.isFinite(trainLoss)) throw diverged(epoch, trainLoss);
+  check(trainLoss);
   const epochsLeft = epochs - (epoch - 1) - step / steps;
   onEvent?.({
     event: 'progress',
@@ -175,8 +176,4 @@ async function yieldTo({ signal, handBack }: TrainingOptions, secondsLeft = 0): 
   await setImmediate();
   signal?.throwIfAborted();
   if (secondsLeft > EPOCH_SOON_SECONDS) handBack?.throwIfAborted();
-}
-
-export function diverged(epoch: number, loss: number): AppError {
-  return new AppError('RUN_DIVERGED', `the loss became ${loss} in epoch ${epoch}`);
 }

@@ -36,11 +36,11 @@ export function toSamplerState({ count, arrays }: LearnerState): SamplerState {
 }
 
 /** "moment_1/user_embeddings". */
-function named(group: string, tensors: readonly Tensor[]): Tensor[] {
+export function named(group: string, tensors: readonly Tensor[]): Tensor[] {
   return tensors.map((tensor) => ({ ...tensor, name: `${group}/${tensor.name}` }));
 }
 
-function groupOf(arrays: readonly NamedArray[], group: string): Tensor[] {
+export function groupOf(arrays: readonly NamedArray[], group: string): Tensor[] {
   return arrays
     .filter((array): array is NamedArray<Float32Array> => array.name.startsWith(`${group}/`))
     .map(({ name, ...array }) => ({ ...array, name: name.slice(group.length + 1) }));

@@ -38,6 +38,8 @@ function messageOf(event: TrainingEvent): string | null {
       return `process ${process.pid} on ${hostname()} trains by engine ${event.engine} (${event.device}) on ${event.trainRatings} ratings, and tests on ${event.testRatings}`;
     case 'resumed':
       return `it goes on after epoch ${event.epoch}, from a checkpoint`;
+    case 'kept':
+      return `the parameters of epoch ${event.epoch} are kept, the best on the validation ratings`;
     case 'evaluating':
       return 'training is done';
     case 'succeeded':

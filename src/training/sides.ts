@@ -16,9 +16,12 @@ import { type RunClaim, recordStart } from '../store/runs.js';
 import type { RatingScale } from '../store/scale.js';
 import { type Store, whenBack } from '../store/store.js';
 import type { TrainingOptions } from './events.js';
-import { type SplitRatings, splitRatings } from './split.js';
+import { validationSides } from './holdOut.js';
+import { type RatingSet, type SplitRatings, splitRatings } from './split.js';
 
 export interface Sides extends SplitRatings {
+  /** The test ratings, where none of the training ratings are held out. */
+  validation: RatingSet;
   hyperparameters: Hyperparameters;
   userIds: Int32Array;
   movieIds: Int32Array;
@@ -41,9 +44,10 @@ export async function readSides(
   const reading = { onProgress, signal, withTimes: split.kind !== 'HASH' };
   const table = await whenBack(() => readRatings(store, reading), signal);
   await whenBack(() => checkRepeatedRatings(store, run, table.checksum), signal);
-  const sides = splitRatings(table, split);
+  const halves = splitRatings(table, split);
   const asked = storedHyperparameters(run.hyperparameters);
-  const hyperparameters = sizedHyperparameters(run.preset, asked, sides.train.ratings.length);
+  const hyperparameters = sizedHyperparameters(run.preset, asked, halves.train.ratings.length);
+  const sides = { ...halves, ...validationSides(halves, hyperparameters, split.seed) };
   const start = startOf(engine, { table, sides, hyperparameters });
   await whenBack(() => recordStart(store, claim, start), signal);
   const { device, threads, trainRatings, testRatings } = start;
@@ -56,15 +60,20 @@ function startOf(
   { name, device, threads }: Engine,
   {
     table,
-    sides: { train, test },
+    sides: { train, test, validation },
     hyperparameters,
-  }: { table: RatingTable; sides: SplitRatings; hyperparameters: Hyperparameters },
+  }: {
+    table: RatingTable;
+    sides: Pick<Sides, 'train' | 'test' | 'validation'>;
+    hyperparameters: Hyperparameters;
+  },
 ) {
   const [trainRatings, testRatings] = [train.ratings.length, test.ratings.length];
-  if (trainRatings === 0 || testRatings === 0) {
+  const validationRatings = validation.ratings.length;
+  if (trainRatings === 0 || testRatings === 0 || validationRatings === 0) {
     throw new AppError(
       'RUN_NO_RATINGS',
-      `the store holds ${trainRatings + testRatings} ratings: ${trainRatings} to train on, ${testRatings} to test on`,
+      `the store holds ${table.ratings.length} ratings: ${trainRatings} to train on, ${validationRatings} to judge epochs by, ${testRatings} to test on`,
     );
   }
   return {

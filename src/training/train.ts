@@ -12,6 +12,7 @@ import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js
 import { clipToScale } from '../store/scale.js';
 import { databaseTime, type Store, whenBack } from '../store/store.js';
 import { fitBaselines, meanOf } from './baselines.js';
+import { type BestEpoch, type KeptModel, watchBestEpoch } from './bestEpoch.js';
 import { certaintyOf } from './certainty.js';
 import { type EpochsOptions, runEpochs } from './epochs.js';
 import { evaluate, measureBaselines } from './evaluate.js';
@@ -37,7 +38,7 @@ export async function trainRun(
   const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
   const clock = startClock();
   const sides = await readSides(store, engine, run, claim, options);
-  const { train, test, userIds, movieIds, hyperparameters, scale, checksum } = sides;
+  const { train, test, validation, userIds, movieIds, hyperparameters, scale, checksum } = sides;
   clock.lap('read');
 
   const sizes = { users: userIds.length, movies: movieIds.length };
@@ -49,16 +50,20 @@ export async function trainRun(
   const ratingMean = meanOf(train.ratings);
   const ratings = toTargets(train, ratingMean);
   const checkpoint = await whenBack(() => findUsableCheckpoint(store, run, checksum), signal);
+  const best = watchBestEpoch(hyperparameters, checkpoint);
   const learner = await openLearner(engine, shape, hyperparameters, ratings, run.seed, checkpoint);
   try {
-    const epochs = await epochsOptions(store, claim, { learner, checkpoint, checksum }, options);
-    await runEpochs(learner, hyperparameters.epochs, ratings.targets.length, test, ratingMean, epochs);
+    const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
+    const trainRatings = ratings.targets.length;
+    await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
     clock.lap('train');
     onEvent?.({ event: 'evaluating' });
-    const rawScores = await scoresOf(learner, test, ratingMean);
+    const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
+      const parameters = await kept.parameters();
+      const rawScores = await scoresOf(kept, test, ratingMean);
+      return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, ratings) };
+    });
     const predicted = rawScores.map((score) => clipToScale(score, scale));
-    const parameters = await learner.parameters();
-    const certainty = await certaintyOf(learner, shape, parameters, ratings);
     const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
     const model = toContent(shape, parameters, ratingMean, ratings);
     const errors = evaluate(test, predicted, baselines, scale);
@@ -94,7 +99,12 @@ async function findUsableCheckpoint(
 async function epochsOptions(
   store: Store,
   claim: RunClaim,
-  { learner, checkpoint, checksum }: { learner: Learner; checkpoint: Checkpoint | null; checksum: string },
+  {
+    learner,
+    best,
+    checkpoint,
+    checksum,
+  }: { learner: Learner; best: BestEpoch; checkpoint: Checkpoint | null; checksum: string },
   options: TrainingOptions,
 ): Promise<EpochsOptions> {
   const { signal, onEvent } = options;
@@ -105,7 +115,8 @@ async function epochsOptions(
     ...{ ...options, done: { epoch, seconds } },
     onEpoch: (metric) => whenBack(() => saveEpoch(store, claim, metric), signal),
     async onCheckpoint(epoch) {
-      const state = { epoch, snapshotChecksum: checksum, ...(await learner.state()) };
+      const { count, arrays } = await learner.state();
+      const state = { epoch, snapshotChecksum: checksum, count, arrays: [...arrays, ...best.arrays()] };
       await whenBack(() => saveCheckpoint(store, claim, state), signal);
     },
   };
@@ -128,8 +139,8 @@ export function toTargets(
 }
 
 /** Expected ratings in stars, not clipped. */
-async function scoresOf(learner: Learner, set: RatingSet, ratingMean: number): Promise<Float32Array> {
-  const raw = await learner.predict(set.userIndices, set.movieIndices);
+async function scoresOf(model: KeptModel, set: RatingSet, ratingMean: number): Promise<Float32Array> {
+  const raw = await model.predict(set.userIndices, set.movieIndices);
   return raw.map((output) => output + ratingMean);
 }
 

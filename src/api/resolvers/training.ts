@@ -3,6 +3,7 @@
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { listEngines } from '../../engines/open.js';
 import { AppError, hintOf } from '../../errors.js';
+import { keptEpoch } from '../../store/hyperparameters.js';
 import { listModels } from '../../store/models.js';
 import { RunStatus } from '../../store/prisma/client.js';
 import { compareRuns } from '../../store/runRecord.js';
@@ -114,6 +115,18 @@ export class TrainingRunResolver {
   ): Promise<TrainingRun | null> {
     const run = repeatedKey === null ? null : await loaders.run.load(repeatedKey);
     return run && toTrainingRun(run);
+  }
+
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description:
+      'The epoch whose parameters it keeps: the one with the lowest validation loss so far where validationFraction is above 0, else the last; null before the first has ended.',
+  })
+  async keptEpoch(
+    @Root() { key, hyperparameters }: TrainingRun,
+    @Ctx() { loaders }: Context,
+  ): Promise<number | null> {
+    return keptEpoch(hyperparameters, await loaders.epochs.load(key));
   }
 
   @FieldResolver(() => [EpochMetric], { description: 'Figures of the epochs that are done, in order.' })

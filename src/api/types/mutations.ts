@@ -114,6 +114,20 @@ export class HyperparametersInput {
     description: 'Of BAYES: first sweeps, which the mean leaves out, 0 to 999.',
   })
   burnIn?: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Share of the training ratings held out to tell the best epoch, whose parameters are kept, 0 to 0.5; 0: none, the last epoch’s are.',
+  })
+  validationFraction?: number;
+
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Epochs in a row without a lower validation loss after which training stops, 0 to 999; 0: it never does. Needs validationFraction.',
+  })
+  patience?: number;
 }
 
 @InputType({ description: 'How to divide ratings into training and test.' })

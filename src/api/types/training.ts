@@ -129,6 +129,18 @@ export class Hyperparameters {
 
   @Field(() => Int, { description: 'Of BAYES: first sweeps, which the mean leaves out, 0 to 999.' })
   burnIn!: number;
+
+  @Field(() => Float, {
+    description:
+      'Share of the training ratings held out to tell the best epoch, whose parameters are kept, 0 to 0.5; 0: none, the last epoch’s are.',
+  })
+  validationFraction!: number;
+
+  @Field(() => Int, {
+    description:
+      'Epochs in a row without a lower validation loss after which training stops, 0 to 999; 0: it never does.',
+  })
+  patience!: number;
 }
 
 @ObjectType({ description: 'How ratings were divided into training and test.', simpleResolvers: true })
@@ -180,7 +192,7 @@ export class EpochMetric {
 
   @Field(() => Float, {
     description:
-      'Mean squared error on the held-out ratings after the epoch, in stars²; of BAYES: of the mean so far.',
+      'Mean squared error after the epoch, in stars²; of BAYES: of the mean so far. On the ratings of validationFraction; without, on the test ratings.',
   })
   validationLoss!: number;
 
@@ -207,7 +219,7 @@ export class RunError {
 
 @ObjectType({ description: 'How long one phase of a run took.', simpleResolvers: true })
 export class PhaseTiming {
-  @Field(() => String, { description: 'read, baselines, train or evaluate.' })
+  @Field(() => String, { description: 'read, baselines, train, evaluate or rank.' })
   phase!: string;
 
   @Field(() => Float, { description: 'Seconds, of the attempt that succeeded.' })
