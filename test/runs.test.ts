@@ -234,7 +234,8 @@ async function tensorsOf(runId: number) {
 
 async function lossesOf(runId: number) {
   const [epochs] = await findEpochs(store, [runId]);
-  return epochs.map(({ epoch, trainLoss, validationLoss }) => [epoch, trainLoss, validationLoss]);
+  // The training loss is a sum over chunks of steps, whose sizes depend on how fast they are.
+  return epochs.map(({ epoch, trainLoss, validationLoss }) => [epoch, trainLoss.toFixed(9), validationLoss]);
 }
 
 async function forgetHeartbeats(): Promise<void> {
