@@ -47,7 +47,10 @@ const KINDS: [string, Partial<RunRequest>][] = [
   ['steps of adam', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256, optimizer: 'adam' })],
   ['sweeps', { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: 6, burnIn: 2 }) }],
 ];
-const engines = (await listEngines({ threads: 2 })).filter(({ available }) => available);
+// TensorFlow.js' WebGPU backend adds in no fixed order: other bits each time.
+const engines = (await listEngines({ threads: 2 })).filter(
+  ({ name, available }) => available && name !== 'tfjs:webgpu',
+);
 describe.each(engines.map(({ name }) => name))('on %s', (engine) => {
   test.each(KINDS.filter(([, { hyperparameters }]) => canTrain(engine, hyperparameters!)))(
     '%s that were stopped and resumed end with the bits of those that were not',
