@@ -12,11 +12,3 @@ create table run_logs (
 );
 create index run_logs_run_id_id_idx on run_logs (run_id, id);
 comment on table run_logs is 'What a training run told: where it began, why it stopped. Its figures are in epoch_metrics.';
-
-do $$
-begin
-  if exists (select from pg_roles where rolname = 'marquee_analyst') then
-    grant select on run_logs to marquee_analyst;
-  end if;
-end
-$$;
