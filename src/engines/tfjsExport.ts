@@ -4,9 +4,9 @@
 import type { io } from '@tensorflow/tfjs-core';
 import type { LayersModel, SymbolicTensor } from '@tensorflow/tfjs-layers';
 import type { ModelShape, Parameters } from './engine.js';
-import { checkParameters, hasEmbeddings, parameterShapes } from './shape.js';
+import { checkParameters, parameterShapes } from './shape.js';
 import { onBackend, type Tfjs } from './tfjsBackend.js';
-import { hiddenPart, rowsOfTables, tensorOf, weightOf } from './tfjsModel.js';
+import { partsOf, tensorOf, weightOf } from './tfjsModel.js';
 
 export interface StarScale {
   /** Added to raw outputs. */
@@ -42,15 +42,8 @@ export async function toLayersModel(
 
 /** minimum + range · min(1, relu((sum of the parts + ratingMean − minimum) / range)). */
 function buildStars(tfjs: Tfjs, shape: ModelShape): LayersModel {
-  const { input, layers, model } = tfjs.layers;
-  const inputs = ['user', 'movie'].map((name) => input({ shape: [1], dtype: 'int32', name }));
-  const parts: SymbolicTensor[] = [];
-  if (shape.biases) parts.push(...rowsOfTables(tfjs, shape, 'biases', 1, inputs));
-  if (hasEmbeddings(shape)) {
-    const rows = rowsOfTables(tfjs, shape, 'embeddings', shape.embeddingWidth, inputs);
-    if (shape.dotProduct) parts.push(layers.dot({ axes: 1 }).apply(rows) as SymbolicTensor);
-    if (shape.hiddenLayers.length > 0) parts.push(hiddenPart(tfjs, shape, rows));
-  }
+  const { layers, model } = tfjs.layers;
+  const { inputs, parts } = partsOf(tfjs, shape);
   const joined = parts.length === 1 ? parts[0] : layers.concatenate().apply(parts);
   const above = layers.dense({ name: 'above_minimum', units: 1 }).apply(joined);
   const clipped = layers.reLU({ name: 'clipped', maxValue: 1 }).apply(above);

@@ -33,7 +33,19 @@ export function buildNetwork(tfjs: Tfjs, shape: ModelShape, parameters: Paramete
 
 /** The layer names are those of the parameters: hidden_1 has hidden_1_weights and hidden_1_biases. */
 function buildLayers(tfjs: Tfjs, shape: ModelShape): LayersModel {
-  const { input, layers, model } = tfjs.layers;
+  const { layers, model } = tfjs.layers;
+  const { inputs, parts } = partsOf(tfjs, shape);
+  const sum = parts.length === 1 ? parts[0] : (layers.add().apply(parts) as SymbolicTensor);
+  const outputs = shape.hiddenLayers.length > 0 ? sum : (outputBias(tfjs).apply(sum) as SymbolicTensor);
+  return model({ inputs, outputs });
+}
+
+/** The inputs, and what the raw output is a sum of: each (B × 1). */
+export function partsOf(
+  tfjs: Tfjs,
+  shape: ModelShape,
+): { inputs: SymbolicTensor[]; parts: SymbolicTensor[] } {
+  const { input, layers } = tfjs.layers;
   const inputs = ['user', 'movie'].map((name) => input({ shape: [1], dtype: 'int32', name }));
   const parts: SymbolicTensor[] = [];
   if (shape.biases) parts.push(...rowsOfTables(tfjs, shape, 'biases', 1, inputs));
@@ -42,13 +54,11 @@ function buildLayers(tfjs: Tfjs, shape: ModelShape): LayersModel {
     if (shape.dotProduct) parts.push(layers.dot({ axes: 1 }).apply(rows) as SymbolicTensor);
     if (shape.hiddenLayers.length > 0) parts.push(hiddenPart(tfjs, shape, rows));
   }
-  const sum = parts.length === 1 ? parts[0] : (layers.add().apply(parts) as SymbolicTensor);
-  const outputs = shape.hiddenLayers.length > 0 ? sum : (outputBias(tfjs).apply(sum) as SymbolicTensor);
-  return model({ inputs, outputs });
+  return { inputs, parts };
 }
 
 /** The rows (B × width) that the inputs choose from user_{kind} and movie_{kind}. */
-export function rowsOfTables(
+function rowsOfTables(
   { layers: { layers } }: Tfjs,
   { users, movies }: ModelShape,
   kind: 'embeddings' | 'biases',
@@ -66,7 +76,7 @@ export function rowsOfTables(
 }
 
 /** From the embeddings' rows to the output (B × 1), its bias included. */
-export function hiddenPart(
+function hiddenPart(
   { layers: { layers } }: Tfjs,
   shape: ModelShape,
   embeddings: SymbolicTensor[],
