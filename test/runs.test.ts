@@ -29,6 +29,7 @@ import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi } from './support/api.js';
 import { startProxy } from './support/proxy.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
 const EPOCH = { trainLoss: 1, validationLoss: 1, seconds: 1, samplesPerSecond: 1 };
@@ -267,9 +268,4 @@ async function untilTraining(): Promise<void> {
 
 function nodeId(key: number): string {
   return Buffer.from(`TrainingRun:${key}`).toString('base64url');
-}
-
-/** Asks again and again; Jest's time limit ends a wait in vain. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(20);
 }

@@ -2,7 +2,6 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { helpScoring } from '#src/scoring/batchScoring.js';
@@ -11,6 +10,7 @@ import { cancelScoringRun, createScoringRun, getScoringRun } from '#src/store/sc
 import { claimShard, saveShard } from '#src/store/scoringShards.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import { until } from './support/until.js';
 
 const START = `mutation ($input: StartBatchScoringInput!) { startBatchScoring(input: $input) {
   scoringRun { id status top users progress { shards shardsDone usersDone rowsWritten } model { version } }
@@ -231,9 +231,4 @@ function spawnScore(): ChildProcess {
 
 function nodeId(type: string, key: number): string {
   return Buffer.from(`${type}:${key}`).toString('base64url');
-}
-
-/** Asks again and again; Jest's time limit ends a wait in vain. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(20);
 }

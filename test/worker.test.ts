@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { openQueue } from '#src/store/queue.js';
 import { createRun } from '#src/store/runs.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore } from './support/store.js';
+import { until } from './support/until.js';
 
 const START = `mutation ($input: StartTrainingRunInput!) { startTrainingRun(input: $input) {
   trainingRun { id status engine threads } userErrors { field message code } } }`;
@@ -194,9 +194,4 @@ async function statusOf(id: string) {
 async function untilEnded(id: string) {
   await until(async () => !['QUEUED', 'RUNNING'].includes((await statusOf(id)).status));
   return statusOf(id);
-}
-
-/** Asks again and again; Jest's time limit ends a wait in vain. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await sleep(100);
 }
