@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { bytesOfMovieSide, bytesOfSample, flopsOfSample } from '#src/commands/bench/cost.js';
 import { timeEpochs } from '#src/commands/bench/epoch.js';
+import { timeToLoss } from '#src/commands/bench/loss.js';
 import { benchRatings } from '#src/commands/bench/ratings.js';
 import { runBench } from '#src/commands/bench/run.js';
 import { type BenchName, type EngineBenchName, toSettings } from '#src/commands/bench/settings.js';
@@ -288,3 +289,19 @@ async function marquee(args: string[]): Promise<{ code: number | null; stdout: s
   const [code] = await once(child, 'close');
   return { code, stdout };
 }
+
+test('training to a loss ends with the epoch that reaches it, or after the 25 epochs of the paper', async () => {
+  const settings = toSettings('tiny', 'paper', { threads: 1, seconds: 1, repeats: 1 });
+  const engine = await tfjsWasmDoor.open(settings);
+  const never = await timeToLoss(engine, settings, 1, 0.5);
+  expect(never).toMatchObject({ isReached: false, epochs: 25, validationLoss: expect.closeTo(0.754, 2) });
+  const soon = await timeToLoss(engine, settings, 1, 0.85);
+  expect(soon).toMatchObject({ isReached: true, epochs: expect.any(Number) });
+  expect(soon!.epochs).toBeLessThan(25);
+  expect(soon!.validationLoss).toBeLessThanOrEqual(0.85);
+});
+
+test('an epoch that takes too long is not begun on the way to a loss', async () => {
+  const settings = toSettings('ml-20m', 'paper', { threads: 1, seconds: 1, repeats: 1 });
+  expect(await timeToLoss(await referenceDoor.open(settings), settings, 6000, 0.65)).toBeNull();
+});

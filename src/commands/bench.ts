@@ -38,7 +38,8 @@ Every engine is first held against plain loops on a small model; one that gives 
   epoch  whole epochs of training, shuffling included, and what the order of an epoch costs alone
   score  predictions for pairs; every movie for one user and for blocks of 16; the ten best for one user
   gpu    steps of webgpu in batches of several sizes: time, the time over the least that this GPU needs, what a step costs the
-         host; compared with TensorFlow.js on the same GPU, and with PyTorch where python3 has it
+         host, how long training takes to the paper's loss; compared with TensorFlow.js on the same GPU, and with PyTorch
+         where python3 has it
   sweep  whole sweeps of the Gibbs sampler (--preset fast or accurate), over the arithmetic of their normal equations
 For these five the ratings are made in memory, and no database is used.
   import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,

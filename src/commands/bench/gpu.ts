@@ -4,6 +4,7 @@ import type { Engine, TrainingRatings } from '../../engines/engine.js';
 import { type GpuHardware, measureGpu, nullGpuDoor, openEngine } from '../../engines/open.js';
 import { AppError } from '../../errors.js';
 import { bytesOfSample, flopsOfSample } from './cost.js';
+import { PAPER_LOSS, type TimeToLoss, timeToLoss } from './loss.js';
 import { measurePytorch, type PytorchFigures } from './pytorch.js';
 import { type BenchSettings, OPTIMIZER } from './settings.js';
 import { openBenchTrainer, timeSteps } from './step.js';
@@ -24,6 +25,8 @@ interface GpuTimings {
   byBatchSize: { batchSize: number; timing: Timing }[];
   hardware: GpuHardware;
   hostSecondsPerStep: number;
+  /** Null: it would take too long, or the model is not the paper's. */
+  toPaperLoss: TimeToLoss | null;
   /** Seconds of a step of tfjs:webgpu; null: it cannot run here. */
   tfjs: number | null;
   pytorch: PytorchFigures | { skipped: string };
@@ -41,9 +44,14 @@ export async function timeGpu(
     byBatchSize.push({ batchSize, timing: await timeSteps(engine, settings, ratings, settings, batchSize) });
     if (byBatchSize[0].timing.median > SLOW_STEP_SECONDS) break;
   }
+  const secondsPerEpoch = byBatchSize[0].timing.median * settings.stepsPerEpoch;
   return {
     ...{ byBatchSize, hardware },
     hostSecondsPerStep: await timeHost(settings, ratings),
+    toPaperLoss:
+      settings.presetName === 'paper'
+        ? await timeToLoss(engine, settings, secondsPerEpoch, PAPER_LOSS)
+        : null,
     tfjs: await timePeer('tfjs:webgpu', settings, ratings),
     pytorch: await measurePytorch(settings),
   };
@@ -79,7 +87,7 @@ async function timePeer(
 }
 
 export function gpuFigures(
-  { byBatchSize, hardware, hostSecondsPerStep, tfjs, pytorch }: GpuTimings,
+  { byBatchSize, hardware, hostSecondsPerStep, toPaperLoss, tfjs, pytorch }: GpuTimings,
   settings: BenchSettings,
 ) {
   const { median, spread, raw } = byBatchSize[0].timing;
@@ -88,6 +96,8 @@ export function gpuFigures(
     ...batchFigures(byBatchSize[0], settings, hardware),
     spread,
     hostUsPerStep: hostSecondsPerStep * 1e6,
+    secondsToPaperLoss: toPaperLoss?.isReached ? toPaperLoss.seconds : null,
+    toPaperLoss,
     vsTfjsWebgpu: tfjs && tfjs / median,
     vsPytorch: ofPytorch && ofPytorch / median,
     peers: { tfjsWebgpu: tfjs && { usPerStep: tfjs * 1e6 }, pytorch },

@@ -88,6 +88,7 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'samples/s', of: 'samplesPerSecond' },
     { head: 'over floor', of: 'floorRatio', show: TIMES },
     { head: 'host µs/step', of: 'hostUsPerStep' },
+    { head: 'to loss, s', of: 'secondsToPaperLoss' },
     { head: 'vs tfjs:webgpu', of: 'vsTfjsWebgpu', show: TIMES },
     { head: 'vs PyTorch', of: 'vsPytorch', show: TIMES },
   ],
