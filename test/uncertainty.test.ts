@@ -1,6 +1,6 @@
 // How sure predicted ratings are, and what is done with it: intervals, orders of recommendations, users folded in, reasons.
 
-import { beliefAt, deviationsOf, openBeliefs, spreadOf } from '#src/engines/beliefs.js';
+import { beliefAt, deviationsOf, spreadOf } from '#src/engines/beliefs.js';
 import { openCertainty } from '#src/engines/certainty.js';
 import { contributionsTo, foldIn } from '#src/engines/foldIn.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
@@ -224,38 +224,6 @@ test('folding a trained user in finds their row again, and its reasons add up', 
   expect(contributions.every(Number.isFinite)).toBe(true);
   const spread = spreadOf(beliefs, folded, 5);
   expect(spread.rating).toBeGreaterThan(spread.mean);
-});
-
-test('fold-in solves the normal equations of one row: a known answer', () => {
-  // K = 1. Prior x ~ N(0, I); movie 0 has q = 2, b = 0; noise 1, factor of the user fixed near 1 by the prior.
-  const tensor = (name: string, values: number[]) => ({
-    ...{ name, shape: [values.length], values: Float32Array.from(values) },
-  });
-  const parameters = [
-    tensor('user_embeddings', [0]),
-    tensor('movie_embeddings', [2]),
-    tensor('user_biases', [0]),
-    tensor('movie_biases', [0]),
-  ];
-  const beliefs = openBeliefs(1, parameters, {
-    ...{ userVariances: new Float32Array(2), movieVariances: new Float32Array(2), noise: 1 },
-    ...{ userNoises: Float32Array.of(1), movieNoises: Float32Array.of(1), tastes: new Float32Array(2) },
-  });
-  const prior = {
-    center: new Float32Array(2),
-    precision: Float32Array.of(1, 0, 0, 1),
-    typical: new Float32Array(2),
-    noise: 1,
-  };
-  const ratings = { movieIndices: Int32Array.of(0), targets: Float32Array.of(3) };
-  const { mean, noise, weights } = foldIn(beliefs, prior, new Float32Array(2), ratings);
-  // A = [[1 + 4w, 2w], [2w, 1 + w]], h = w (6, 3): x = 3w (2, 1) / (1 + 5w).
-  const w = 1 / noise;
-  expect(weights[0]).toBeCloseTo(w, 12);
-  expect(mean[0]).toBeCloseTo((6 * w) / (1 + 5 * w), 5);
-  expect(mean[1]).toBeCloseTo((3 * w) / (1 + 5 * w), 5);
-  // The first solution errs by 3/6; noise = (5 + ½·0.25)/5.5.
-  expect(noise).toBeCloseTo(5.125 / 5.5, 5);
 });
 
 test('deviations of a level are those of the normal distribution', () => {

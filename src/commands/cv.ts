@@ -4,17 +4,11 @@ import type { Command } from 'commander';
 import type { Engine } from '../engines/engine.js';
 import { openEngine } from '../engines/open.js';
 import { AppError } from '../errors.js';
-import { type RatingRows, readRatingFile } from '../loading/ratingFile.js';
+import { readRatingFile } from '../loading/ratingFile.js';
 import { DEFAULT_SEED, DEFAULT_SPLIT, resolveHyperparameters } from '../store/hyperparameters.js';
-import {
-  type FoldFigures,
-  fixedFold,
-  foldOf,
-  type IndexedRatings,
-  indexRatings,
-  measureFold,
-} from '../training/crossValidate.js';
-import type { SplitRatings } from '../training/split.js';
+import { type FoldFigures, indexRatings, measureFold } from '../training/crossValidate.js';
+import { type Folds, openFolds } from './cv/folds.js';
+import { validateNewUsers } from './cv/newUsers.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
@@ -28,6 +22,7 @@ interface CvOptions {
   engine: string;
   seed: number;
   splitSeed: number;
+  newUsers?: number[];
   json?: boolean;
 }
 
@@ -42,6 +37,11 @@ export function addCv(program: Command, io: Io): void {
       list,
     )
     .option('--preset <name,…>', 'one or more presets, side by side', list, ['accurate'])
+    .option(
+      '--new-users <n,…>',
+      'folds of users instead: fold them in with n of their ratings, predict the others',
+      (text: string) => list(text).map(wholeNumber(1, 1000)),
+    )
     .option('--engine <name>', 'as in `marquee engines`, or auto: the fastest there is', 'auto')
     .option('--seed <n>', 'of the model', wholeNumber(0, 2 ** 31 - 1), DEFAULT_SEED)
     .option('--split-seed <n>', 'of the folds', wholeNumber(0, 2 ** 31 - 1), DEFAULT_SPLIT.seed)
@@ -50,9 +50,7 @@ export function addCv(program: Command, io: Io): void {
       const stop = new AbortController();
       const unlisten = stopOnSignals(stop);
       try {
-        const folds = await openFolds(path, options);
-        for (const preset of options.preset)
-          await validate(preset, path ?? '', folds, options, io, stop.signal);
+        await validateAll(path, options, io, stop.signal);
       } finally {
         unlisten();
       }
@@ -63,47 +61,22 @@ function list(text: string): string[] {
   return text.split(',');
 }
 
-/** Folds one after another, so that only one of them is in memory. */
-interface Folds {
-  count: number;
-  open(fold: number): Promise<{ sizes: IndexedRatings; sides: SplitRatings }>;
-}
-
-async function openFolds(path: string | undefined, options: CvOptions): Promise<Folds> {
-  const { foldFiles, folds, splitSeed } = options;
-  if (foldFiles) {
-    return { count: foldFiles.length, open: (fold) => openFoldFiles(path, foldFiles[fold]) };
+async function validateAll(
+  path: string | undefined,
+  { newUsers, ...options }: CvOptions,
+  io: Io,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!newUsers) {
+    const folds = await openFolds(path, options);
+    for (const preset of options.preset) await validate(preset, path ?? '', folds, options, io, signal);
+    return;
   }
-  if (path === undefined) throw new AppError('USAGE', 'cv needs a path, or --fold-files <train>:<test>');
-  const sizes = indexRatings(await readRatingFile(path));
-  return {
-    count: folds,
-    open: async (fold) => ({ sizes, sides: foldOf(sizes, folds, fold, splitSeed) }),
-  };
-}
-
-async function openFoldFiles(folder: string | undefined, pair: string) {
-  const names = pair.split(':');
-  if (names.length !== 2) throw new AppError('USAGE', `--fold-files expects <train>:<test>, not "${pair}"`);
-  const files = names.map((name) => (folder === undefined ? name : `${folder}/${name}`));
-  const [train, test] = [await readRatingFile(files[0]), await readRatingFile(files[1])];
-  const sizes = indexRatings(joined(train, test));
-  return { sizes, sides: fixedFold(sizes, train.ratings.length) };
-}
-
-function joined(train: RatingRows, test: RatingRows): RatingRows {
-  const at = train.ratings.length;
-  const join = <T extends Int32Array | Float32Array>(into: T, a: T, b: T): T => {
-    into.set(a);
-    into.set(b, at);
-    return into;
-  };
-  const count = at + test.ratings.length;
-  return {
-    userIds: join(new Int32Array(count), train.userIds, test.userIds),
-    movieIds: join(new Int32Array(count), train.movieIds, test.movieIds),
-    ratings: join(new Float32Array(count), train.ratings, test.ratings),
-  };
+  if (path === undefined || options.foldFiles)
+    throw new AppError('USAGE', '--new-users needs a path and makes its own folds');
+  const ratings = indexRatings(await readRatingFile(path));
+  for (const preset of options.preset)
+    await validateNewUsers(preset, path, ratings, { ...options, newUsers }, io, signal);
 }
 
 async function validate(
@@ -153,17 +126,27 @@ function summarize(
 ): void {
   const [rmse, mae] = [spreadOf(figures.map((f) => f.rmse)), spreadOf(figures.map((f) => f.mae))];
   const seconds = figures.reduce((sum, figure) => sum + figure.seconds, 0);
+  const baselines = figures[0].baselines.map(({ name }, i) => ({
+    name,
+    rmse: spreadOf(figures.map((f) => f.baselines[i].rmse)).mean,
+    mae: spreadOf(figures.map((f) => f.baselines[i].mae)).mean,
+  }));
   const protocol = foldFiles ? foldFiles.join(' ') : `${folds} folds`;
   output.event(
     {
       event: 'cv',
       ...{ cv: path, preset, protocol, seed, splitSeed, engine: engine.name, device: engine.device },
       folds: figures,
+      baselines,
       ...{ rmse: rmse.mean, rmseSpread: rmse.spread, mae: mae.mean, maeSpread: mae.spread, seconds },
     },
-    `${preset} on ${path || protocol}: RMSE ${rmse.mean.toFixed(5)} ± ${rmse.spread.toFixed(5)}  ` +
+    `${baselineLine(baselines)}\n${preset} on ${path || protocol}: RMSE ${rmse.mean.toFixed(5)} ± ${rmse.spread.toFixed(5)}  ` +
       `MAE ${mae.mean.toFixed(5)} ± ${mae.spread.toFixed(5)}  (${engine.name}, ${engine.device}; ${seconds.toFixed(1)} s)`,
   );
+}
+
+function baselineLine(baselines: readonly { name: string; rmse: number }[]): string {
+  return `RMSE of ${baselines.map(({ name, rmse }) => `${name} ${rmse.toFixed(4)}`).join(', ')}`;
 }
 
 /** Mean and standard deviation over the folds. */

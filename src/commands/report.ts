@@ -35,7 +35,7 @@ export function describeEvaluation(
     ...confusionLines(confusion, testRatings, auc),
     '',
     ...calibrationLines(calibration),
-    ...(intervals?.length ? ['', `intervals hold ${intervals.map(describeInterval).join(', ')}`] : []),
+    ...(intervals?.length ? ['', describeIntervals(intervals)] : []),
     '',
     ...rankingLines(rankings),
     '',
@@ -97,8 +97,11 @@ function rankingLines(rankings: readonly RankingRecord[]): string[] {
 }
 
 /** What they held for what they promised. */
-function describeInterval({ level, held }: { level: number; held: number }): string {
-  return `${(held * 100).toFixed(1)} % for ${level * 100} %`;
+export function describeIntervals(intervals: readonly { level: number; held: number }[]): string {
+  const shares = intervals.map(
+    ({ level, held }) => `${(held * 100).toFixed(1)} % for ${(level * 100).toFixed(0)} %`,
+  );
+  return `intervals hold ${shares.join(', ')}`;
 }
 
 function figuresRow(name: string, { rmse, mae, mse }: ErrorFigures): string {

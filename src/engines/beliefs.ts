@@ -9,6 +9,8 @@ import type { Posterior } from './sweeps.js';
 export interface Belief {
   mean: Float32Array;
   variance: Float32Array;
+  /** D × D, where it is known: of rows that were solved for, not of trained ones (ADR 0023). */
+  covariance?: Float64Array;
   /** Factor of the variance of their ratings, around 1. */
   noise: number;
 }
@@ -77,13 +79,25 @@ export function expectedOutput({ mean }: Belief, movies: SideBeliefs, movie: num
 }
 
 /** Variance of the raw output, with rows of user and movie taken for independent. */
-export function outputVariance({ mean, variance }: Belief, movies: SideBeliefs, movie: number): number {
+export function outputVariance(user: Belief, movies: SideBeliefs, movie: number): number {
+  const { mean, variance } = user;
   const D = mean.length;
   const at = movie * D;
-  let sum = variance[D - 1] + movies.variances[at + D - 1];
-  for (let k = 0; k < D - 1; k++) {
-    const [q, v] = [movies.means[at + k], movies.variances[at + k]];
-    sum += (mean[k] * mean[k] + variance[k]) * v + q * q * variance[k];
+  let sum = varianceOfUser(user, movies, movie) + movies.variances[at + D - 1];
+  for (let k = 0; k < D - 1; k++) sum += (mean[k] * mean[k] + variance[k]) * movies.variances[at + k];
+  return sum;
+}
+
+/** fᵀ S f, S the covariance of the user's row and f = (q, 1) with the movie's mean. */
+function varianceOfUser({ variance, covariance }: Belief, { means }: SideBeliefs, movie: number): number {
+  const D = variance.length;
+  const at = movie * D;
+  const f = (k: number) => (k === D - 1 ? 1 : means[at + k]);
+  let sum = 0;
+  for (let r = 0; r < D; r++) {
+    let row = variance[r] * f(r);
+    if (covariance) for (let c = 0; c < r; c++) row += 2 * covariance[r * D + c] * means[at + c];
+    sum += f(r) * row;
   }
   return sum;
 }

@@ -1,9 +1,10 @@
 // A posterior as the tensors of a stored model, and back: one list of names for training and serving.
 
 import { type Beliefs, openBeliefs } from './beliefs.js';
+import { inverse } from './denseMatrix.js';
 import type { Parameters, Tensor, TrainingRatings } from './engine.js';
-import { fitTastePrior, type TastePrior } from './foldIn.js';
 import type { Posterior } from './sweeps.js';
+import { fitTastePrior, type TastePrior } from './tastePrior.js';
 
 /** What a model knows beside its parameters. */
 export interface Certainty {
@@ -35,8 +36,9 @@ export function certaintyTensors({ beliefs, prior, tastes }: Certainty): Tensor[
     list('noise', Float32Array.of(noise, prior.noise)),
     table('tastes', tastes),
     list('prior_center', prior.center),
-    table('prior_precision', prior.precision),
+    table('prior_covariance', prior.covariance),
     list('typical_user', prior.typical),
+    table('typical_covariance', prior.typicalCovariance),
   ];
 }
 
@@ -52,6 +54,15 @@ export function openCertainty(
     ...{ userVariances: of.user_variances, movieVariances: of.movie_variances, noise },
     ...{ userNoises: of.user_noises, movieNoises: of.movie_noises, tastes: of.tastes },
   });
-  const prior = { center: of.prior_center, precision: of.prior_precision, typical: of.typical_user };
-  return { beliefs, prior: { ...prior, noise: userNoise }, tastes: of.tastes };
+  const covariance = of.prior_covariance ?? formerCovariance(of.prior_precision, beliefs.D);
+  const prior = {
+    ...{ center: of.prior_center, covariance, typical: of.typical_user, noise: userNoise },
+    typicalCovariance: of.typical_covariance ?? covariance,
+  };
+  return { beliefs, prior, tastes: of.tastes };
+}
+
+/** Models that were stored before there were two guesses at a user have the precision of one. */
+function formerCovariance(precision: Float32Array, D: number): Float32Array {
+  return Float32Array.from(inverse(Float64Array.from(precision), D));
 }

@@ -1,21 +1,11 @@
 // A user who came after the training, or has rated since: their row given the movies', in closed form. The equations are those of a
-// row in engines/sweeps.ts, with the movies' means for their draws, and for the prior what the trained users tell of it.
+// row in engines/sweeps.ts, with the movies' means for their draws and for the prior what the trained users tell of it; how noisy the
+// user is, which sweeps draw, is averaged over.
 
 import type { Belief, Beliefs } from './beliefs.js';
-import { choleskyLower, inverse, multiply, solveLower, solveUpper } from './denseMatrix.js';
-import type { TrainingRatings } from './engine.js';
-import { type Posterior, SWEEP_PRIORS } from './sweeps.js';
-
-/** What a user is like before their ratings are known: x ~ N(center + Bᵀφ, precision⁻¹), φ as in engines/sweeps.ts. */
-export interface TastePrior {
-  center: Float32Array;
-  /** D × D. */
-  precision: Float32Array;
-  /** The mean of the users: with few ratings, which ones they are tells less than it seems. */
-  typical: Float32Array;
-  /** Of the users' noise factors. */
-  noise: number;
-}
+import { inverse, multiply } from './denseMatrix.js';
+import { SWEEP_PRIORS } from './sweeps.js';
+import { priorOf, type RowPrior, type TastePrior } from './tastePrior.js';
 
 /** Ratings of one user: rows of movies that the model knows, and stars less the model's mean. */
 export interface OwnRatings {
@@ -23,135 +13,107 @@ export interface OwnRatings {
   targets: Float32Array;
 }
 
-/** Ratings at which the movies that were rated count as much as the typical user. In a prototype 20 was better than 5 at any number. */
-const BLEND_RATINGS = 20;
-
-/** Moments of the trained users around what their movies tell of them. */
-export function fitTastePrior(beliefs: Beliefs, { tastes }: Posterior, ratings: TrainingRatings): TastePrior {
-  const { D, users } = beliefs;
-  const { told, isRated } = toldByMovies(tastes, ratings, users.noises.length, D);
-  const [center, typical] = [new Float64Array(D), new Float64Array(D)];
-  const second = new Float64Array(D * D);
-  const residual = new Float64Array(D);
-  let [count, noise] = [0, 0];
-  for (let u = 0; u < isRated.length; u++) {
-    if (!isRated[u]) continue;
-    count++;
-    noise += users.noises[u];
-    for (let r = 0; r < D; r++) {
-      typical[r] += users.means[u * D + r];
-      residual[r] = users.means[u * D + r] - told[u * D + r];
-      center[r] += residual[r];
-      second[r * D + r] += users.variances[u * D + r];
-      for (let c = 0; c <= r; c++) second[r * D + c] += residual[r] * residual[c];
-    }
-  }
-  const covariance = second.map((_, k) => {
-    const [r, c] = [Math.max(Math.floor(k / D), k % D), Math.min(Math.floor(k / D), k % D)];
-    return second[r * D + c] / count - (center[r] / count) * (center[c] / count) + (r === c ? 1e-6 : 0);
-  });
-  return {
-    center: Float32Array.from(center, (sum) => sum / count),
-    precision: Float32Array.from(inverse(covariance, D)),
-    typical: Float32Array.from(typical, (sum) => sum / count),
-    noise: noise / count,
-  };
-}
-
-/** Bᵀφ of each user (N × D). */
-function toldByMovies(
-  tastes: Float32Array,
-  { userIndices, movieIndices }: TrainingRatings,
-  users: number,
-  D: number,
-) {
-  const told = new Float32Array(users * D);
-  const counts = new Int32Array(users);
-  for (let i = 0; i < userIndices.length; i++) {
-    const [u, m] = [userIndices[i], movieIndices[i]];
-    counts[u]++;
-    for (let k = 0; k < D; k++) told[u * D + k] += tastes[m * D + k];
-  }
-  for (let u = 0; u < users; u++)
-    for (let k = 0; k < D; k++) told[u * D + k] /= Math.sqrt(Math.max(1, counts[u]));
-  return { told, isRated: Uint8Array.from(counts, (count) => (count > 0 ? 1 : 0)) };
-}
-
-/** A user's normal equations, solved: x = A⁻¹h with A = Λ + Σ wᵢ fᵢ fᵢᵀ. */
 export interface FoldedIn extends Belief {
-  /** A⁻¹ (D × D). */
+  /** D × D. */
   covariance: Float64Array;
-  /** wᵢ of each rating. */
+  /** wᵢ of each rating, its precision. */
   weights: Float64Array;
 }
 
-/** How noisy this user is follows from their ratings, given a first solution. */
+/** The noise has settled when a round changes it by less than this share; some 5 to 10 rounds. */
+const SETTLED = 1e-6;
+const MAX_ROUNDS = 100;
+
+/**
+ * x ~ N(A⁻¹h, A⁻¹) and w ~ Gamma(s, b), each given what is expected of the other: A = P⁻¹ + E[w] N with N = Σ fᵢfᵢᵀ/νᵢ, ν the variance of a rating
+ * but for w; s = a + n/2, b = b₀ + ½ Σ E[(tᵢ − x·fᵢ)²]/νᵢ. The noise of a rating to come is E[1/w] = b/(s − 1), so that it is the larger the less
+ * is known of it. Source: Bishop 2006, §10.1.3, with rows for the mean.
+ */
 export function foldIn(
   beliefs: Beliefs,
   prior: TastePrior,
   tastes: Float32Array,
   ratings: OwnRatings,
 ): FoldedIn {
-  const first = solve(beliefs, prior, tastes, ratings, prior.noise);
+  const { D, movies, noise: level } = beliefs;
+  const equations = gather(beliefs, ratings);
+  const rowPrior = precisionOf(priorOf(prior, tastes, ratings.movieIndices, D), D);
   const { precisionShape } = SWEEP_PRIORS;
-  let squares = 0;
-  for (const [i, movie] of ratings.movieIndices.entries()) {
-    const error = ratings.targets[i] - outputOf(beliefs, first.mean, movie);
-    squares += (error * error) / (beliefs.noise * beliefs.movies.noises[movie]);
-  }
   const shape = precisionShape + ratings.targets.length / 2;
-  return solve(beliefs, prior, tastes, ratings, (precisionShape * prior.noise + squares / 2) / shape);
+  // E[1/w] of the prior is that of the trained users.
+  const priorRate = (precisionShape - 1) * prior.noise;
+  let rate = (shape * priorRate) / precisionShape;
+  let row = solve(equations, rowPrior, shape / rate, D);
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const before = rate;
+    rate = priorRate + squaresExpected(equations, row, D) / 2;
+    row = solve(equations, rowPrior, shape / rate, D);
+    if (Math.abs(rate - before) < SETTLED * rate) break;
+  }
+  return {
+    mean: Float32Array.from(row.mean),
+    variance: Float32Array.from({ length: D }, (_, k) => row.covariance[k * D + k]),
+    covariance: row.covariance,
+    noise: rate / (shape - 1),
+    weights: Float64Array.from(
+      ratings.movieIndices,
+      (movie) => shape / rate / (level * movies.noises[movie]),
+    ),
+  };
 }
 
-function outputOf({ D, movies }: Beliefs, mean: Float32Array, movie: number): number {
-  let sum = mean[D - 1] + movies.means[movie * D + D - 1];
-  for (let k = 0; k < D - 1; k++) sum += mean[k] * movies.means[movie * D + k];
-  return sum;
+/** N = Σ f fᵀ/ν (D × D), g = Σ t f/ν, Σ t²/ν; f = (q, 1), targets t freed of the movies' biases. */
+interface Equations {
+  N: Float64Array;
+  g: Float64Array;
+  squares: number;
 }
 
-function solve(
-  { D, movies, noise: level }: Beliefs,
-  prior: TastePrior,
-  tastes: Float32Array,
-  { movieIndices, targets }: OwnRatings,
-  noise: number,
-): FoldedIn {
-  const A = Float64Array.from(prior.precision);
-  const h = multiply(A, priorMean(prior, tastes, movieIndices, D), D);
-  const weights = Float64Array.from(movieIndices, (movie) => 1 / (level * noise * movies.noises[movie]));
-  const f = new Float64Array(D);
+function gather({ D, movies, noise: level }: Beliefs, { movieIndices, targets }: OwnRatings): Equations {
+  const [N, g, f] = [new Float64Array(D * D), new Float64Array(D), new Float64Array(D)];
+  let squares = 0;
   for (const [i, movie] of movieIndices.entries()) {
     f.set(movies.means.subarray(movie * D, (movie + 1) * D));
     const target = targets[i] - f[D - 1];
     f[D - 1] = 1;
+    const weight = 1 / (level * movies.noises[movie]);
+    squares += weight * target * target;
     for (let r = 0; r < D; r++) {
-      h[r] += weights[i] * target * f[r];
-      for (let c = 0; c < D; c++) A[r * D + c] += weights[i] * f[r] * f[c];
+      g[r] += weight * target * f[r];
+      for (let c = 0; c < D; c++) N[r * D + c] += weight * f[r] * f[c];
     }
   }
-  const L = choleskyLower(A, D);
-  const covariance = inverse(A, D);
-  return {
-    mean: Float32Array.from(solveUpper(L, solveLower(L, h, D), D)),
-    variance: Float32Array.from({ length: D }, (_, k) => covariance[k * D + k]),
-    ...{ noise, covariance, weights },
-  };
+  return { N, g, squares };
 }
 
-/** s (center + Bᵀφ) + (1 − s) typical, s = n/(n + 20). */
-function priorMean(
-  { center, typical }: TastePrior,
-  tastes: Float32Array,
-  movieIndices: Int32Array,
+/** P⁻¹ and P⁻¹μ. */
+function precisionOf({ mean, covariance }: RowPrior, D: number) {
+  const precision = inverse(covariance, D);
+  return { precision, pull: multiply(precision, mean, D) };
+}
+
+function solve(
+  { N, g }: Equations,
+  { precision, pull }: ReturnType<typeof precisionOf>,
+  w: number,
   D: number,
-): Float64Array {
-  const count = movieIndices.length;
-  const share = count / (count + BLEND_RATINGS);
-  const told = new Float64Array(D);
-  for (const movie of movieIndices) for (let k = 0; k < D; k++) told[k] += tastes[movie * D + k];
-  return told.map(
-    (sum, k) => share * (center[k] + sum / Math.sqrt(Math.max(1, count))) + (1 - share) * typical[k],
+): RowPrior {
+  const covariance = inverse(
+    precision.map((value, k) => value + w * N[k]),
+    D,
   );
+  const h = pull.map((value, k) => value + w * g[k]);
+  return { mean: multiply(covariance, h, D), covariance };
+}
+
+/** Σ E[(t − x·f)²]/ν = Σ t²/ν − 2 g·m + mᵀNm + tr(N A⁻¹). */
+function squaresExpected({ N, g, squares }: Equations, { mean, covariance }: RowPrior, D: number): number {
+  let sum = squares;
+  for (let r = 0; r < D; r++) {
+    sum -= 2 * g[r] * mean[r];
+    for (let c = 0; c < D; c++) sum += N[r * D + c] * (mean[r] * mean[c] + covariance[r * D + c]);
+  }
+  return Math.max(0, sum);
 }
 
 /**

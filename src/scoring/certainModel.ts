@@ -13,6 +13,7 @@ import {
 } from '../engines/beliefs.js';
 import { hasMovie } from '../engines/bitmap.js';
 import type { Certainty } from '../engines/certainty.js';
+import { choleskyLower, multiply } from '../engines/denseMatrix.js';
 import { draws, normal, STAGES, stageOf } from '../engines/draws.js';
 import type { TopMovies } from '../engines/engine.js';
 import { contributionsTo, type FoldedIn, foldIn, type OwnRatings } from '../engines/foldIn.js';
@@ -131,14 +132,13 @@ function scorerOf(
 /** Rows drawn from what is believed of them; the movies' are kept until another seed is asked for. */
 function sampler({ D, movies }: Beliefs) {
   let kept: { seed: number; movies: SideBeliefs } | null = null;
-  const draw = (
-    { mean, variance }: Pick<Belief, 'mean' | 'variance'>,
-    seed: number,
-    side: number,
-    row: number,
-  ) => {
+  const draw = ({ mean, variance, covariance }: Belief, seed: number, side: number, row: number) => {
     const stream = draws(seed, 0, stageOf(STAGES.request, side), row);
-    return mean.map((value, k) => value + Math.sqrt(variance[k]) * normal(stream, k));
+    const z = Float64Array.from(mean, (_, k) => normal(stream, k));
+    const away = covariance
+      ? multiply(choleskyLower(covariance, D), z, D)
+      : z.map((number, k) => Math.sqrt(variance[k]) * number);
+    return mean.map((value, k) => value + away[k]);
   };
   return (user: Belief, entity: number, seed: number) => {
     if (kept?.seed !== seed) {

@@ -19,7 +19,10 @@ export function isOnScale(rating: number, { minimum, maximum }: RatingScale): bo
 }
 
 /** Clips a predicted rating to the scale. */
-export function clipToScale(rating: number, { minimum, maximum }: RatingScale): number {
+export function clipToScale(
+  rating: number,
+  { minimum, maximum }: Pick<RatingScale, 'minimum' | 'maximum'>,
+): number {
   return Math.min(maximum, Math.max(minimum, rating));
 }
 

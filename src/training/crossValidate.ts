@@ -4,10 +4,11 @@
 import type { Engine } from '../engines/engine.js';
 import { fillEpochOrder } from '../engines/shuffle.js';
 import { type Hyperparameters, sizedHyperparameters } from '../store/hyperparameters.js';
-import { meanOf } from './baselines.js';
+import { clipToScale, type RatingScale } from '../store/scale.js';
+import { fitBaselines, meanOf } from './baselines.js';
 import { watchBestEpoch } from './bestEpoch.js';
 import { runEpochs } from './epochs.js';
-import { type ErrorFigures, errorsOf } from './evaluate.js';
+import { type BaselineErrors, type ErrorFigures, errorsOf, measureBaselines } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
 import { validationSides } from './holdOut.js';
 import { openLearner } from './learner.js';
@@ -26,10 +27,18 @@ export interface IndexedRatings extends RatingSet {
   movies: number;
 }
 
+/** A preset, resolved but not yet sized to the ratings. */
+export interface MeasuredSettings {
+  preset: string;
+  hyperparameters: Hyperparameters;
+  seed: number;
+}
+
 export interface FoldFigures extends ErrorFigures {
   trainRatings: number;
   testRatings: number;
   seconds: number;
+  baselines: BaselineErrors[];
 }
 
 /** Dense indices in the order of first appearance; of a pair that comes twice, the later rating. */
@@ -67,7 +76,7 @@ function withoutDuplicates(set: RatingSet, users: number, movies: number): Ratin
   return pick(set, (i) => isKept[i] === 1);
 }
 
-function pick(
+export function pick(
   { userIndices, movieIndices, ratings }: RatingSet,
   isPicked: (i: number) => boolean,
 ): RatingSet {
@@ -101,21 +110,18 @@ export async function measureFold(
   engine: Engine,
   sizes: { users: number; movies: number },
   halves: SplitRatings,
-  {
-    preset,
-    hyperparameters: asked,
-    seed,
-  }: { preset: string; hyperparameters: Hyperparameters; seed: number },
+  { preset, hyperparameters: asked, seed }: MeasuredSettings,
   options: TrainingOptions = {},
 ): Promise<FoldFigures> {
-  const begun = performance.now();
   const { test } = halves;
   const hyperparameters = sizedHyperparameters(preset, asked, halves.train.ratings.length);
   const { train, validation } = validationSides(halves, hyperparameters, seed);
   const counts = { trainRatings: train.ratings.length, testRatings: test.ratings.length };
   const scale = endsOf(train.ratings);
+  const baselines = measureBaselines(fitBaselines(train, sizes.users, sizes.movies), test, scale);
   const ratingMean = meanOf(train.ratings);
   const shape = shapeOf(sizes, hyperparameters);
+  const begun = performance.now();
   const learner = await openLearner(engine, shape, hyperparameters, toTargets(train, ratingMean), seed);
   const best = watchBestEpoch(hyperparameters, null);
   try {
@@ -124,19 +130,20 @@ export async function measureFold(
     const raw = await best.use(engine, shape, learner, (kept) =>
       kept.predict(test.userIndices, test.movieIndices),
     );
-    const predicted = raw.map((output) => Math.min(scale.max, Math.max(scale.min, output + ratingMean)));
+    const predicted = raw.map((output) => clipToScale(output + ratingMean, scale));
     const seconds = (performance.now() - begun) / 1000;
-    return { ...errorsOf(test.ratings, predicted), ...counts, seconds };
+    return { ...errorsOf(test.ratings, predicted), ...counts, seconds, baselines };
   } finally {
     await learner.close();
   }
 }
 
-function endsOf(ratings: Float32Array): { min: number; max: number } {
-  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+/** The scale that ratings show. */
+export function endsOf(ratings: Float32Array): Pick<RatingScale, 'minimum' | 'maximum'> {
+  let [minimum, maximum] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const rating of ratings) {
-    min = Math.min(min, rating);
-    max = Math.max(max, rating);
+    minimum = Math.min(minimum, rating);
+    maximum = Math.max(maximum, rating);
   }
-  return { min, max };
+  return { minimum, maximum };
 }

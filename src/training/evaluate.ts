@@ -58,7 +58,7 @@ export interface BaselineErrors extends ErrorFigures {
 export function measureBaselines(
   baselines: readonly Baseline[],
   test: RatingSet,
-  scale: RatingScale,
+  scale: Pick<RatingScale, 'minimum' | 'maximum'>,
 ): BaselineErrors[] {
   return baselines.map(({ name, predict }) => {
     const guesses = test.ratings.map((_, i) =>

@@ -20,11 +20,22 @@ export function measureIntervals(
   rawScores: Float32Array,
   scale: RatingScale,
 ): IntervalShare[] {
+  const spreadAt = (i: number) =>
+    spreadOf(beliefs, beliefAt(beliefs.users, beliefs.D, userIndices[i]), movieIndices[i]).rating;
+  return sharesHeld(ratings, rawScores, spreadAt, scale);
+}
+
+/** spreadAt: the deviation of each rating. */
+export function sharesHeld(
+  ratings: Float32Array,
+  rawScores: Float32Array,
+  spreadAt: (i: number) => number,
+  scale: Pick<RatingScale, 'minimum' | 'maximum'>,
+): IntervalShare[] {
   const deviations = INTERVAL_LEVELS.map(deviationsOf);
   const held = INTERVAL_LEVELS.map(() => 0);
   for (let i = 0; i < ratings.length; i++) {
-    const user = beliefAt(beliefs.users, beliefs.D, userIndices[i]);
-    const { rating: spread } = spreadOf(beliefs, user, movieIndices[i]);
+    const spread = spreadAt(i);
     for (const [level, deviation] of deviations.entries()) {
       const low = clipToScale(rawScores[i] - deviation * spread, scale);
       const high = clipToScale(rawScores[i] + deviation * spread, scale);
