@@ -32,7 +32,7 @@ import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } fr
 import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
-const EPOCH = { trainLoss: 1, validationLoss: 1, seconds: 1, samplesPerSecond: 1 };
+const EPOCH = { trainLoss: 1, validationLoss: 1, seconds: 1, samplesPerSecond: 1, noise: null };
 /** About two seconds of training with native, so that there is something to interrupt. */
 const LONG = { preset: 'paper', engine: 'auto', ...paper({ epochs: 400, hiddenLayers: [256] }) };
 

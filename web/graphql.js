@@ -89,7 +89,7 @@ export const RUNS = `query Runs {
 }`;
 
 export const RUN = `query Run($id: ID!) {
-  trainingRun(id: $id) { ${RUN_FIELDS} epochs { epoch trainLoss validationLoss seconds samplesPerSecond } }
+  trainingRun(id: $id) { ${RUN_FIELDS} epochs { epoch trainLoss validationLoss noise seconds samplesPerSecond } }
 }`;
 
 export const START = `mutation Start($input: StartTrainingRunInput!) {

@@ -105,6 +105,8 @@ function optimizerText(hyperparameters) {
 
 function lossesView(epochs, epochCount, width) {
   const number = { numeric: true };
+  // Not of runs that were recorded before sweeps told it.
+  const isSampled = epochs.every(({ noise }) => noise !== null);
   return [
     el(
       'p',
@@ -120,7 +122,7 @@ function lossesView(epochs, epochCount, width) {
       el(
         'p',
         { class: 'muted' },
-        'Training loss is the mean over the epoch’s batches, each taken before its update; validation loss is taken after the epoch, on the test ratings. Nothing is decided by it: no early stop, no choice of epoch.',
+        'Training loss is the mean over the epoch’s batches, each taken before its update, or of a sweep’s draw; validation loss is taken after the epoch. Without ratings held out for it (validationFraction) it is taken on the test ratings, and nothing is decided by it: no early stop, no choice of epoch.',
       ),
       table(
         'Mean squared error by epoch',
@@ -128,6 +130,7 @@ function lossesView(epochs, epochCount, width) {
           { title: 'Epoch' },
           { title: 'Training', ...number },
           { title: 'Validation', ...number },
+          ...(isSampled ? [{ title: 'Noise', ...number }] : []),
           { title: 'Seconds', ...number },
           { title: 'Ratings/s', ...number, minor: true },
         ],
@@ -136,6 +139,7 @@ function lossesView(epochs, epochCount, width) {
             String(each.epoch),
             each.trainLoss.toFixed(4),
             each.validationLoss.toFixed(4),
+            ...(isSampled ? [each.noise.toFixed(4)] : []),
             each.seconds.toFixed(1),
             count(Math.round(each.samplesPerSecond)),
           ],

@@ -59,16 +59,19 @@ export function describeComparison(ids: readonly number[], facts: readonly Compa
 
 function describeEpochs(epochs: readonly EpochMetric[]): string {
   const isShown = (i: number) => epochs.length <= SHOWN_EPOCHS || i === 0 || i > epochs.length - SHOWN_EPOCHS;
+  const isSampled = epochs.some(({ noise }) => noise !== null);
   const rows = epochs
     .filter((_, i) => isShown(i))
     .map((metric) => [
       String(metric.epoch),
       metric.trainLoss.toFixed(4),
       metric.validationLoss.toFixed(4),
+      ...(isSampled ? [metric.noise?.toFixed(4) ?? '–'] : []),
       metric.seconds.toFixed(1),
       Math.round(metric.samplesPerSecond).toLocaleString('en-US'),
     ]);
-  return columns([['epoch', 'train loss', 'validation loss', 'seconds', 'ratings/s'], ...rows]);
+  const noise = isSampled ? ['noise'] : [];
+  return columns([['epoch', 'train loss', 'validation loss', ...noise, 'seconds', 'ratings/s'], ...rows]);
 }
 
 function describeLogLine({ loggedAt, level, message }: RunLog): string {

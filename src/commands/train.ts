@@ -21,11 +21,9 @@ import { runInThread, toAppError } from '../training/runInThread.js';
 import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation, formatCount, type OtherModel } from './report.js';
+import type { OtherModel } from './report.js';
 import { withStore } from './session.js';
-
-/** Of more epochs than this a person is told every tenth and the last. */
-const TOLD_EPOCHS = 50;
+import { describeTraining, shareOf } from './trainingReport.js';
 
 const SPLIT_KINDS = { random: 'HASH', temporal: 'TEMPORAL', 'leave-last-out': 'LEAVE_LAST_OUT' } as const;
 
@@ -165,43 +163,6 @@ export async function trainHere(
 
 function report(event: TrainingEvent, output: Output, others: readonly OtherModel[]): void {
   const share = shareOf(event);
-  if (share === null) output.event(event, describe(event, others));
-  else output.progress(event, share, describe(event, others) ?? '');
-}
-
-/** null for events that are not progress. */
-function shareOf(event: TrainingEvent): number | null {
-  if (event.event === 'reading') return event.total === 0 ? 1 : event.rows / event.total;
-  if (event.event === 'ranking') return event.users / event.total;
-  return event.event === 'progress' ? (event.epoch - 1 + event.step / event.steps) / event.epochs : null;
-}
-
-function describe(event: TrainingEvent, others: readonly OtherModel[]): string | null {
-  switch (event.event) {
-    case 'reading':
-      return 'reading ratings';
-    case 'started':
-      return `engine ${event.engine} (${event.device}): ${formatCount(event.trainRatings)} training ratings, ${formatCount(event.testRatings)} test ratings`;
-    case 'resumed':
-      return `going on after epoch ${event.epoch}, from a checkpoint`;
-    case 'progress':
-      return `epoch ${event.epoch}/${event.epochs}, loss ${event.trainLoss?.toFixed(4)}, ${Math.ceil(event.etaSeconds ?? 0)} s left`;
-    case 'epoch': {
-      const isTold = event.epochs <= TOLD_EPOCHS || event.epoch % 10 === 0 || event.epoch === event.epochs;
-      if (!isTold) return null;
-      const [train, validation] = [event.trainLoss.toFixed(4), event.validationLoss.toFixed(4)];
-      const epoch = `${String(event.epoch).padStart(3)}/${event.epochs}`;
-      return `epoch ${epoch}  train ${train}  validation ${validation}  ${event.seconds.toFixed(1)} s`;
-    }
-    case 'kept':
-      return `keeping epoch ${event.epoch}, the best on the validation ratings`;
-    case 'evaluating':
-      return null;
-    case 'ranking':
-      return `ranking movies for ${formatCount(event.total)} users of the test ratings`;
-    case 'succeeded':
-      return `${describeEvaluation(event.evaluation, others)}${event.note ? `\n${event.note}\n` : ''}`;
-    default:
-      return event satisfies never;
-  }
+  if (share === null) output.event(event, describeTraining(event, others));
+  else output.progress(event, share, describeTraining(event, others) ?? '');
 }

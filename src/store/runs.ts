@@ -43,6 +43,8 @@ export interface EpochMetricRow {
   validationLoss: number;
   seconds: number;
   samplesPerSecond: number;
+  /** Of a sweep: standard deviation of ratings around what it drew, in stars; null of gradient steps. */
+  noise: number | null;
 }
 
 /** QUEUED, or RUNNING when the caller trains it itself. The run that has the idempotency key already, if there is one. */
@@ -153,14 +155,14 @@ export async function saveEpoch(
   { id, attempt }: RunClaim,
   metric: EpochMetricRow,
 ): Promise<void> {
-  const { epoch, trainLoss, validationLoss, seconds, samplesPerSecond } = metric;
+  const { epoch, trainLoss, validationLoss, seconds, samplesPerSecond, noise } = metric;
   await store.pool.query(
-    `insert into epoch_metrics (run_id, epoch, train_loss, validation_loss, seconds, samples_per_second)
-     select id, $3, $4, $5, $6, $7 from training_runs where id = $1 and attempt = $2 and status = 'RUNNING'
+    `insert into epoch_metrics (run_id, epoch, train_loss, validation_loss, seconds, samples_per_second, noise)
+     select id, $3, $4, $5, $6, $7, $8 from training_runs where id = $1 and attempt = $2 and status = 'RUNNING'
      on conflict (run_id, epoch) do update
-     set (train_loss, validation_loss, seconds, samples_per_second) =
-       (excluded.train_loss, excluded.validation_loss, excluded.seconds, excluded.samples_per_second)`,
-    [id, attempt, epoch, trainLoss, validationLoss, seconds, samplesPerSecond],
+     set (train_loss, validation_loss, seconds, samples_per_second, noise) =
+       (excluded.train_loss, excluded.validation_loss, excluded.seconds, excluded.samples_per_second, excluded.noise)`,
+    [id, attempt, epoch, trainLoss, validationLoss, seconds, samplesPerSecond, noise],
   );
 }
 

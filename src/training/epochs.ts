@@ -42,13 +42,13 @@ export async function runEpochs(learner: Learner, plan: EpochsPlan, options: Epo
   for (let epoch = done.epoch + 1; epoch <= epochs; epoch++) {
     const begun = performance.now();
     const check = (loss: number) => checkFinite(epoch, loss, hyperparameters);
-    const trainLoss = await learner.runEpoch({ epoch, epochs, secondsBefore, check }, options);
+    const { trainLoss, noise } = await learner.runEpoch({ epoch, epochs, secondsBefore, check }, options);
     const trainSeconds = (performance.now() - begun) / 1000;
     const validationLoss = await lossOf(learner, validation, ratingMean);
     const seconds = (performance.now() - begun) / 1000;
     secondsBefore += seconds;
     const metric = {
-      ...{ epoch, trainLoss, validationLoss, seconds },
+      ...{ epoch, trainLoss, validationLoss, seconds, noise },
       samplesPerSecond: trainRatings / trainSeconds,
     };
     checkLoss(epoch, validationLoss, meanLoss, hyperparameters);

@@ -13,6 +13,7 @@ import type {
 import { initialParameters } from '../engines/init.js';
 import type { Posterior, Sampler } from '../engines/sweeps.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
+import type { EpochMetricRow } from '../store/runs.js';
 import type { NamedArray } from '../store/tensors.js';
 import type { TrainingOptions } from './events.js';
 import { fromSamplerState, fromTrainerState, toSamplerState, toTrainerState } from './learnerState.js';
@@ -32,9 +33,12 @@ export interface EpochPlace {
   check(loss: number): void;
 }
 
+/** trainLoss: mean squared error over the epoch, in stars². */
+export type EpochOutcome = Pick<EpochMetricRow, 'trainLoss' | 'noise'>;
+
 export interface Learner {
-  /** Gives the mean squared error over the epoch. @throws AppError RUN_DIVERGED, or the signal's reason */
-  runEpoch(place: EpochPlace, options: TrainingOptions): Promise<number>;
+  /** @throws AppError RUN_DIVERGED, or the signal's reason */
+  runEpoch(place: EpochPlace, options: TrainingOptions): Promise<EpochOutcome>;
   /** Raw outputs of the model as it would be stored now. */
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   parameters(): Promise<Parameters>;
@@ -118,7 +122,7 @@ async function runSteps(
   steps: number,
   place: EpochPlace,
   options: TrainingOptions,
-): Promise<number> {
+): Promise<EpochOutcome> {
   const begun = performance.now();
   let [step, chunk, squares, samples] = [0, 1, 0, 0];
   while (step < steps) {
@@ -132,18 +136,22 @@ async function runSteps(
     if (performance.now() - chunkBegun < CHUNK_MS / 2) chunk *= 2;
     await yieldTo(options, ((steps - step) * seconds) / step);
   }
-  return squares / samples;
+  return { trainLoss: squares / samples, noise: null };
 }
 
 /** A sweep is an epoch of one step. */
-async function runSweep(sampler: Sampler, place: EpochPlace, options: TrainingOptions): Promise<number> {
+async function runSweep(
+  sampler: Sampler,
+  place: EpochPlace,
+  options: TrainingOptions,
+): Promise<EpochOutcome> {
   const begun = performance.now();
-  const { squaredErrorSum, samples } = await sampler.sweep();
+  const { squaredErrorSum, samples, noisePrecision } = await sampler.sweep();
   const seconds = (performance.now() - begun) / 1000;
   const trainLoss = squaredErrorSum / samples;
   tell(place, { step: 1, steps: 1, samples, trainLoss, seconds }, options);
   await yieldTo(options);
-  return trainLoss;
+  return { trainLoss, noise: 1 / Math.sqrt(noisePrecision) };
 }
 
 interface Stand {

@@ -201,6 +201,13 @@ export class EpochMetric {
 
   @Field(() => Float, { description: 'Training ratings per second of training.' })
   samplesPerSecond!: number;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Of BAYES: standard deviation of a rating around what the sweep drew for it, in stars, of a user and movie of ordinary noise. Else null.',
+  })
+  noise!: number | null;
 }
 
 @ObjectType({ description: 'Why a run failed or was cancelled.', simpleResolvers: true })
