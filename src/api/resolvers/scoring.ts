@@ -1,7 +1,6 @@
 // Batch scorings: started and cancelled by mutation, followed by query.
 
 import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
-import { hintOf } from '../../errors.js';
 import {
   cancelScoringRun,
   createScoringRun,
@@ -12,7 +11,7 @@ import {
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
-import { toModel, toScoringRun } from '../types/fromRows.js';
+import { toModel, toRunError, toScoringRun } from '../types/fromRows.js';
 import { Model } from '../types/models.js';
 import {
   CancelBatchScoringInput,
@@ -110,9 +109,7 @@ export class ScoringRunResolver {
     nullable: true,
     description: 'Why it ended without lists; null unless it failed or was cancelled.',
   })
-  error(@Root() { errorCode, errorMessage }: ScoringRun): RunError | null {
-    return errorCode === null
-      ? null
-      : { code: errorCode, message: errorMessage ?? '', hint: hintOf(errorCode) };
+  error(@Root() run: ScoringRun): RunError | null {
+    return toRunError(run);
   }
 }

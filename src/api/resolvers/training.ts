@@ -2,7 +2,7 @@
 
 import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { listEngines } from '../../engines/open.js';
-import { AppError, hintOf } from '../../errors.js';
+import { AppError } from '../../errors.js';
 import { keptEpoch } from '../../store/hyperparameters.js';
 import { listModels } from '../../store/models.js';
 import { RunStatus } from '../../store/prisma/client.js';
@@ -12,7 +12,7 @@ import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
 import { Evaluation } from '../types/evaluation.js';
-import { toModel, toTrainingRun } from '../types/fromRows.js';
+import { toModel, toRunError, toTrainingRun } from '../types/fromRows.js';
 import { Engine, Model, ModelConnection } from '../types/models.js';
 import {
   ComparedFact,
@@ -155,10 +155,8 @@ export class TrainingRunResolver {
     nullable: true,
     description: 'Why it ended without a model; null unless it failed or was cancelled.',
   })
-  error(@Root() { errorCode, errorMessage }: TrainingRun): RunError | null {
-    return errorCode === null
-      ? null
-      : { code: errorCode, message: errorMessage ?? '', hint: hintOf(errorCode) };
+  error(@Root() run: TrainingRun): RunError | null {
+    return toRunError(run);
   }
 }
 

@@ -1,12 +1,13 @@
 // Rows of the store → what the GraphQL types show, where the two differ.
 
+import { hintOf } from '../../errors.js';
 import { storedHyperparameters } from '../../store/hyperparameters.js';
 import type * as prisma from '../../store/prisma/client.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
 import type { Model } from './models.js';
 import type { ScoringRun } from './scoring.js';
-import type { TrainingRun } from './training.js';
+import type { RunError, TrainingRun } from './training.js';
 
 export function toModel(row: prisma.Model): Model {
   return {
@@ -35,4 +36,17 @@ export function toImport(row: prisma.Import): Import {
 
 export function toScoringRun(row: prisma.ScoringRun): ScoringRun {
   return { ...row, id: toNodeId('ScoringRun', row.id), key: row.id };
+}
+
+/** Why a run or a scoring ended without what it was for; null: it did not. */
+export function toRunError({
+  errorCode,
+  errorMessage,
+}: {
+  errorCode: string | null;
+  errorMessage: string | null;
+}): RunError | null {
+  return errorCode === null
+    ? null
+    : { code: errorCode, message: errorMessage ?? '', hint: hintOf(errorCode) };
 }
