@@ -25,6 +25,8 @@ test('quickstart goes from nothing to recommendations, and says how good the mod
   for (const name of ['global mean', 'user mean', 'movie mean', 'user+movie bias', 'this model']) {
     expect(stdout).toContain(name);
   }
+  // The paper's network beside the model that answers, on the same test ratings.
+  expect(stdout).toMatch(/^ {2}paper +\d\.\d{4}/m);
   expect(stdout).toMatch(/ 10\. \d\.\d\d {2}\S/);
 });
 
@@ -51,7 +53,13 @@ test('runs lists, shows, compares and repeats training runs', async () => {
   const [list, shown] = [await marquee(['runs']), await marquee(['runs', 'show', '1'])];
   expect(list.stdout).toMatch(/^run +status +preset +engine +epochs +RMSE +model +queued/);
   expect(list.stdout.trim().split('\n').length).toBeGreaterThanOrEqual(3);
-  for (const text of ['training run 1', 'ratingsChecksum', 'epoch  train loss', 'the run succeeded'])
+  for (const text of [
+    'training run 1',
+    'ratingsChecksum',
+    'epoch  train loss',
+    'rmse.user+movie bias',
+    'the run succeeded',
+  ])
     expect(shown.stdout).toContain(text);
   const repeated = await marquee(['runs', 'repeat', '1', '--json']);
   const last = JSON.parse(repeated.stdout.trim().split('\n').at(-1)!);

@@ -57,6 +57,8 @@ test('--json ends with one line that has all figures, and the same seeds give th
     splitSeed: 42,
   });
   expect(first.folds).toHaveLength(2);
+  expect(first.baselines.map(({ name }: { name: string }) => name)).toContain('user+movie bias');
+  expect(first.rmse).toBeLessThan(Math.min(...first.baselines.map(({ rmse }: { rmse: number }) => rmse)));
   expect(first.rmse).toBeCloseTo((first.folds[0].rmse + first.folds[1].rmse) / 2, 12);
   expect([second.rmse, second.mae]).toEqual([first.rmse, first.mae]);
 });
@@ -87,4 +89,27 @@ test('what cannot be measured is said', async () => {
   expect(wrong[1].stderr).toContain('PRESET_UNKNOWN');
   expect(wrong[2].stderr).toContain('IMPORT_SOURCE_MISSING');
   expect(wrong[3].stderr).toContain('expects <train>:<test>');
+});
+
+test('--new-users leaves users out whole, and tells errors and intervals on what they rated besides', async () => {
+  const args = [folder, '--folds', '2', '--preset', 'fast', '--new-users', '5,10'];
+  const { code, stdout } = await cv(...args);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^fast, 200 new users with 5 ratings each: RMSE \d\.\d{4} {2}MAE \d\.\d{4}$/m);
+  expect(stdout).toMatch(/^ {2}on their other 7,000; intervals hold .+ % for 50 %, .+ for 95 %$/m);
+  const lines = (await cv(...args, '--json')).stdout.trim().split('\n');
+  expect(JSON.parse(lines.at(-1)!)).toMatchObject({
+    ...{ event: 'newUsers', preset: 'fast', given: 10, users: 200, testRatings: 6000 },
+    intervals: [{ level: 0.5 }, { level: 0.8 }, { level: 0.9 }, { level: 0.95 }],
+  });
+});
+
+test.each([
+  ['presets that fold nobody in', ['--preset', 'paper', '--new-users', '5'], 'which paper is not'],
+  ['more ratings than anybody has', ['--preset', 'fast', '--new-users', '999'], 'nobody has so many'],
+  ['no number', ['--new-users', 'five'], 'Expected a whole number from 1 to 1000'],
+])('--new-users refuses %s', async (_what, args, message) => {
+  const { code, stderr } = await cv(folder, ...args);
+  expect(code).toBe(2);
+  expect(stderr).toContain(message);
 });

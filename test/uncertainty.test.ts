@@ -69,6 +69,13 @@ test('the evaluation shows what the intervals held: about what they promise', as
   expect(intervals[2].held).toBeLessThan(0.94);
 });
 
+test('each sweep tells the noise that it drew, and an epoch of steps none', async () => {
+  const { data } = await api.query('{ trainingRuns(first: 2) { nodes { epochs { epoch noise } } } }');
+  const [fast, paper] = data.trainingRuns.nodes;
+  expect(fast.epochs[29]).toEqual({ epoch: 30, noise: expect.any(Number) });
+  expect(paper.epochs[0]).toEqual({ epoch: 1, noise: null });
+});
+
 test('a level that is no probability is refused', async () => {
   const { errors } = await api.query(
     '{ predictedRating(userId: 1, movieId: 2) { interval(level: 1) { low } } }',

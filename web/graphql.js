@@ -69,6 +69,7 @@ export const ACTIVE_MODEL = `query ActiveModel {
         testRatings rmse mae mse
         baselines { name rmse mae mse }
         confusion { threshold truePositives falsePositives trueNegatives falseNegatives accuracy }
+        intervals { level held }
         ranking { k users ndcg recall coverage baselines { name ndcg recall coverage } }
       }
     }

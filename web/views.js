@@ -1,6 +1,7 @@
 // What the dashboard shows, runs apart (runViews.js): values in, elements out. No requests and no state.
 
 import { el, facts, table } from './dom.js';
+import { evaluationView } from './evaluationViews.js';
 import { count, when } from './format.js';
 
 const SOURCES = { MODEL: 'model', FOLD_IN: 'fold-in', FALLBACK: 'fallback' };
@@ -46,69 +47,6 @@ export function modelView(model) {
     ]),
     run.evaluation && evaluationView(run.evaluation),
   ];
-}
-
-function evaluationView({ testRatings, baselines, confusion, ranking, ...figures }) {
-  const rows = [{ name: 'this model', ...figures }, ...baselines].sort((a, b) => a.rmse - b.rmse);
-  const number = { numeric: true };
-  return [
-    table(
-      `Errors on ${count(testRatings)} test ratings; lower is better`,
-      [
-        { title: 'Predictor' },
-        { title: 'RMSE', ...number },
-        { title: 'MAE', ...number },
-        { title: 'MSE', ...number },
-      ],
-      rows.map(({ name, rmse, mae, mse }) => ({
-        cells: [name, rmse.toFixed(4), mae.toFixed(4), mse.toFixed(4)],
-        marked: name === 'this model',
-      })),
-    ),
-    el('p', {}, verdict(figures.rmse, baselines)),
-    confusionView(confusion),
-    ranking && rankingView(ranking),
-  ];
-}
-
-function verdict(rmse, baselines) {
-  const best = baselines.reduce((a, b) => (b.rmse < a.rmse ? b : a));
-  const percent = (Math.abs(1 - rmse / best.rmse) * 100).toFixed(1);
-  const comparison =
-    rmse < best.rmse
-      ? `The model’s RMSE is ${percent} % below that of the best baseline (${best.name}).`
-      : `The model does not beat the best baseline (${best.name}): its RMSE is ${percent} % above. More epochs or other settings may help.`;
-  return `${comparison} The baselines are fitted on the same training ratings.`;
-}
-
-function confusionView({ threshold, accuracy, ...cells }) {
-  const number = { numeric: true };
-  return table(
-    `Test ratings above or below their mean, ${threshold.toFixed(3)} stars: ${(accuracy * 100).toFixed(1)} % on the right side`,
-    [{ title: '' }, { title: 'Predicted below', ...number }, { title: 'Predicted above', ...number }],
-    [
-      { cells: ['Actually below', count(cells.trueNegatives), count(cells.falsePositives)] },
-      { cells: ['Actually above', count(cells.falseNegatives), count(cells.truePositives)] },
-    ],
-  );
-}
-
-function rankingView({ k, users, baselines, ...figures }) {
-  const rows = [{ name: 'this model', ...figures }, ...baselines].sort((a, b) => b.ndcg - a.ndcg);
-  const number = { numeric: true };
-  return table(
-    `Lists of ${k} out of all movies, of ${count(users)} users; higher is better`,
-    [
-      { title: 'Order' },
-      { title: 'NDCG', ...number },
-      { title: 'Recall', ...number },
-      { title: 'Coverage', ...number },
-    ],
-    rows.map(({ name, ndcg, recall, coverage }) => ({
-      cells: [name, ndcg.toFixed(4), recall.toFixed(4), coverage.toFixed(4)],
-      marked: name === 'this model',
-    })),
-  );
 }
 
 /** onPromote: called with a model. */

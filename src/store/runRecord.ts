@@ -97,6 +97,11 @@ export async function runFacts(store: Store, ids: readonly number[]): Promise<Re
       rmse: evaluation?.rmse ?? null,
       mae: evaluation?.mae ?? null,
       mse: evaluation?.mse ?? null,
+      // So that nobody mistakes the errors above for good ones.
+      ...prefixed(
+        'rmse',
+        Object.fromEntries((evaluation?.baselines ?? []).map(({ name, rmse }) => [name, rmse])),
+      ),
       ...prefixed('seconds', (run.timings ?? {}) as Record<string, number>),
       modelVersion: models[i]?.version ?? null,
     };
