@@ -135,6 +135,10 @@ export const ERROR_CODES = {
     when: 'A run that repeats an earlier one found other ratings in the store than that one was trained on.',
     hint: 'Restore those ratings, or start a new run with the same settings.',
   },
+  RUN_PRUNED: {
+    when: 'A figure was asked for that is counted from the test predictions of a run, and these were pruned with its model.',
+    hint: 'The stored evaluation is still there, the confusion at the mean included; repeat the run for others.',
+  },
   RUN_DIVERGED: {
     when: 'The loss of a run became infinite, not a number, or far larger than that of guessing the mean.',
     hint: 'Lower the learning rate; the message names one to begin with.',
@@ -146,6 +150,26 @@ export const ERROR_CODES = {
   RUN_LOST: {
     when: 'The processes that trained a run stopped without a word, again and again.',
     hint: 'The logs of the workers may tell why; then resume the run.',
+  },
+  GPU_BUSY: {
+    when: 'Another run trains on the GPU of the same machine, which it has to itself.',
+    hint: 'Wait for that one to end, or train on another engine, such as native or wasm.',
+  },
+  SEARCH_INVALID: {
+    when: 'A search was asked for with a space, a number of trials or a share of validation ratings that makes none.',
+    hint: '`marquee search --help` and the type StartSearchInput tell what may vary and how it is written.',
+  },
+  SEARCH_NOT_FOUND: {
+    when: 'No search has this id.',
+    hint: 'List them with `marquee search list` or the query searches.',
+  },
+  SEARCH_ENDED: {
+    when: 'A search has ended: it cannot be cancelled any more, or has found its winner and needs no resuming.',
+    hint: 'Look at its status; start a new search to go on looking.',
+  },
+  SEARCH_FAILED: {
+    when: 'No trial of a search succeeded.',
+    hint: 'Look at the errors of its trials; lower the learning rates of the space where they diverged.',
   },
   MODEL_NOT_FOUND: {
     when: 'No model has this id or version.',

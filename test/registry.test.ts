@@ -1,11 +1,12 @@
 // The registry of models: the gate of promotion, rolling back, pruning, naming a model, and switching under load.
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import { saveCheckpoint } from '#src/store/checkpoints.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
 import { getActiveModel, getModel, getModelOfVersion, listModels } from '#src/store/models.js';
 import { promoteModel, pruneModels, rollBack } from '#src/store/promotion.js';
 import { rateMovie } from '#src/store/ratings.js';
-import { getRun } from '#src/store/runs.js';
+import { cancelRun, createRun, getRun } from '#src/store/runs.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
@@ -156,13 +157,51 @@ test('pruning keeps the newest, the active one and the one before it; the runs s
   await train(store, aRunRequest({ promote: false }));
   await train(store, aRunRequest({ promote: false, seed: 7 }));
   const gone = await getModelOfVersion(store, 3);
-  expect(await pruneModels(store, 1)).toEqual([3, 4]);
+  expect(await pruneModels(store, 1)).toEqual({ versions: [3, 4], testPredictions: 592, checkpoints: 0 });
   const left = await listModels(store, 10, null);
   expect(left.map(({ version }) => version)).toEqual([5, 2, 1]);
   expect(await getRun(store, gone.runId)).toMatchObject({ status: 'SUCCEEDED' });
   await expect(getModel(store, gone.id)).rejects.toMatchObject({ code: 'MODEL_NOT_FOUND' });
-  expect(await pruneModels(store, 1)).toEqual([]);
+  expect(await pruneModels(store, 1)).toEqual({ versions: [], testPredictions: 0, checkpoints: 0 });
+  expect(await store.prisma.testPrediction.count({ where: { runId: gone.runId } })).toBe(0);
+  expect(await store.prisma.testPrediction.count({ where: { runId: left[0].runId } })).toBe(592);
 });
+
+test('of a pruned model the evaluation stays, and what is counted from test predictions is refused', async () => {
+  const { data, errors } = await api.query(
+    '{ trainingRuns(first: 3) { nodes { model { version } evaluation { rmse confusion { accuracy } calibration { ratings } } } } }',
+  );
+  expect(errors).toBeUndefined();
+  const pruned = data.trainingRuns.nodes.find((run: { model: object | null }) => run.model === null);
+  expect(pruned.evaluation).toEqual({
+    ...{ rmse: expect.any(Number), confusion: { accuracy: expect.any(Number) }, calibration: [] },
+  });
+  const refused = await api.query(
+    '{ trainingRuns(first: 3) { nodes { evaluation { confusion(threshold: 3) { accuracy } } } } }',
+  );
+  expect(refused.errors![0].extensions.code).toBe('RUN_PRUNED');
+});
+
+test('pruning keeps the newest checkpoints of runs that failed or were cancelled', async () => {
+  const ids = [
+    await cancelledWithCheckpoint(),
+    await cancelledWithCheckpoint(),
+    await cancelledWithCheckpoint(),
+  ];
+  expect(await pruneModels(store, 2)).toMatchObject({ checkpoints: 1 });
+  const runs = await Promise.all(ids.map((id) => getRun(store, id)));
+  expect(runs.map(({ checkpoint }) => checkpoint !== null)).toEqual([false, true, true]);
+  const left = await store.prisma.checkpoint.findMany({ distinct: ['runId'], orderBy: { runId: 'asc' } });
+  expect(left.map(({ runId }) => runId)).toEqual(ids.slice(1));
+});
+
+async function cancelledWithCheckpoint(): Promise<number> {
+  const run = await createRun(store, aRunRequest(), 'RUNNING');
+  const arrays = [{ name: 'a', shape: [1], values: Float32Array.of(1) }];
+  await saveCheckpoint(store, run, { epoch: 1, snapshotChecksum: '', count: 1, arrays });
+  await cancelRun(store, run.id);
+  return run.id;
+}
 
 async function ratings(id: string): Promise<{ rating: number }> {
   const { data } = await api.query(

@@ -43,14 +43,17 @@ test('every mutation takes one input and answers with userErrors', () => {
   const mutations = Object.values(schema.getMutationType()!.getFields());
   expect(mutations.map((mutation) => mutation.name).sort()).toEqual([
     'cancelBatchScoring',
+    'cancelSearch',
     'cancelTrainingRun',
     'deleteUser',
     'promoteModel',
     'rateMovie',
     'removeRating',
     'repeatTrainingRun',
+    'resumeSearch',
     'resumeTrainingRun',
     'startBatchScoring',
+    'startSearch',
     'startTrainingRun',
   ]);
   for (const { args, type } of mutations) {

@@ -2,7 +2,7 @@
 
 import { AppError } from '../errors.js';
 
-const NODE_TYPES = ['User', 'Movie', 'TrainingRun', 'Model', 'Import', 'ScoringRun'] as const;
+const NODE_TYPES = ['User', 'Movie', 'TrainingRun', 'Model', 'Import', 'ScoringRun', 'Search'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
 
 export function toNodeId(type: NodeType, key: number): string {

@@ -23,6 +23,13 @@ import { findRatings, type RatingOrder, ratingPagesOfMovies, ratingPagesOfUsers 
 import { runLogPages } from '../store/runLogs.js';
 import { findRuns } from '../store/runs.js';
 import { scoringProgress } from '../store/scoringRuns.js';
+import {
+  findBestTrials,
+  findSearches,
+  findWinnersRuns,
+  rungsOfSearches,
+  trialPages,
+} from '../store/searchRecord.js';
 import type { Store } from '../store/store.js';
 import { findUsers, usersAtIndices } from '../store/users.js';
 
@@ -87,6 +94,13 @@ export function createLoaders(store: Store, recommender: Recommender) {
     model: new DataLoader((ids: readonly number[]) => findModels(store, ids)),
     scoringProgress: new DataLoader((ids: readonly number[]) => scoringProgress(store, ids)),
     modelOfRun: new DataLoader((runIds: readonly number[]) => findModelsOfRuns(store, runIds)),
+    search: new DataLoader((ids: readonly number[]) => findSearches(store, ids)),
+    rungs: new DataLoader((ids: readonly number[]) => rungsOfSearches(store, ids)),
+    bestTrial: new DataLoader((ids: readonly number[]) => findBestTrials(store, ids)),
+    winnersRun: new DataLoader((ids: readonly number[]) => findWinnersRuns(store, ids)),
+    trials: pageLoader((ids, { first, after }) =>
+      trialPages(store, ids, first, after === null ? null : Number(after[0])),
+    ),
     prediction: new DataLoader<PairKey, ScoredPair, object>((keys) =>
       inGroups(
         keys,

@@ -12,6 +12,7 @@ import { NodeResolver } from './resolvers/nodes.js';
 import { PredictedRatingResolver } from './resolvers/predictions.js';
 import { RecommendationResolver } from './resolvers/recommendations.js';
 import { ScoringRunResolver } from './resolvers/scoring.js';
+import { SearchResolver, TrialResolver } from './resolvers/searches.js';
 import { SimilarMovieResolver, SimilarUserResolver } from './resolvers/similar.js';
 import { SubscriptionResolver } from './resolvers/subscriptions.js';
 import { EngineResolver, ModelResolver, TrainingRunResolver } from './resolvers/training.js';
@@ -34,6 +35,8 @@ export function createSchema(): Promise<GraphQLSchema> {
       EngineResolver,
       ImportResolver,
       ScoringRunResolver,
+      SearchResolver,
+      TrialResolver,
       NodeResolver,
       MutationResolver,
       SubscriptionResolver,

@@ -4,12 +4,13 @@ import type { Command } from 'commander';
 import { findEvaluations } from '../store/evaluations.js';
 import { getModelOfVersion, listModels } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
-import { promoteModel, pruneModels, rollBack } from '../store/promotion.js';
+import { type PruneReceipt, promoteModel, pruneModels, rollBack } from '../store/promotion.js';
 import { findRuns } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
+import { formatCount } from './report.js';
 import { withStore } from './session.js';
 
 const LISTED_MAX = 100;
@@ -40,20 +41,28 @@ export function addModels(program: Command, io: Io): void {
   addSubcommand(models, 'rollback', 'make the model active that was so before').action((options) =>
     withOutput(options, async (store, output) => tellActive(await rollBack(store), output)),
   );
-  addSubcommand(models, 'prune', 'delete old models and their stored lists; their runs stay')
+  addSubcommand(
+    models,
+    'prune',
+    'delete old models, their stored lists and test predictions, and old checkpoints; runs and evaluations stay',
+  )
     .requiredOption(
       '--keep <n>',
-      'the newest to keep, beside the active one and the one before it',
+      'the newest models to keep, beside the active one and the one before it; likewise the newest checkpoints of failed and cancelled runs',
       wholeNumber(0, 1_000_000),
     )
     .action(({ keep, ...options }: JsonOption & { keep: number }) =>
       withOutput(options, async (store, output) => {
-        const versions = await pruneModels(store, keep);
-        const text = versions.length === 0 ? 'nothing to delete' : `deleted ${versions.join(', ')}`;
-        output.event({ event: 'pruned', versions }, text);
+        const receipt = await pruneModels(store, keep);
+        output.event({ event: 'pruned', ...receipt }, describePruned(receipt));
       }),
     );
   for (const command of models.commands) command.exitOverride();
+}
+
+function describePruned({ versions, testPredictions, checkpoints }: PruneReceipt): string {
+  const models = versions.length === 0 ? 'no model' : `model ${versions.join(', ')}`;
+  return `deleted ${models}, ${formatCount(testPredictions)} test predictions, checkpoints of ${checkpoints} runs`;
 }
 
 function addSubcommand(models: Command, name: string, description: string): Command {

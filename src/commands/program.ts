@@ -13,6 +13,7 @@ import { createOutput, type Output } from './output.js';
 import { addQuickstart } from './quickstart.js';
 import { addRuns } from './runs.js';
 import { addScore } from './score.js';
+import { addSearch } from './search.js';
 import { addServe } from './serve.js';
 import { addSynth } from './synth.js';
 import { addTrain } from './train.js';
@@ -44,6 +45,7 @@ export function createProgram(config: Config, version: string): Command {
     addImport,
     addTrain,
     addRuns,
+    addSearch,
     addScore,
     addExport,
     addModels,

@@ -6,7 +6,6 @@ import { type Command, Option } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
 import { createRecommender } from '../scoring/recommender.js';
-import { findCalibrations, findEvaluations } from '../store/evaluations.js';
 import {
   DEFAULT_PRESET,
   PRESETS,
@@ -25,9 +24,9 @@ import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
-import { describeEvaluation } from './report.js';
 import { serve } from './serve.js';
 import { withStore } from './session.js';
+import { showEvaluation } from './showEvaluation.js';
 import { runTraining, toRequest } from './train.js';
 
 /** The built-in set: small enough to train in seconds, large enough for tastes to show. */
@@ -125,14 +124,6 @@ async function trainOnce(
   for (const request of requests) done.push(await runTraining(store, request, config, output, signal, done));
   // Who starts with these settings wants to see them at work, also where they are worse than what was there.
   return promoteModel(store, done.at(-1)!.modelId, { force: true });
-}
-
-async function showEvaluation(store: Store, runId: number, output: Output): Promise<void> {
-  const [evaluation] = await findEvaluations(store, [runId]);
-  if (!evaluation) return;
-  const [calibration] = await findCalibrations(store, [runId]);
-  const whole = { ...evaluation, calibration };
-  output.event({ event: 'evaluation', ...whole }, describeEvaluation({ ...whole, confusion: evaluation }));
 }
 
 async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {

@@ -92,11 +92,12 @@ function text(value: RunFact): string {
 }
 
 /** "2026-11-25 09:00:00" */
-function time(moment: Date): string {
+export function time(moment: Date): string {
   return moment.toISOString().slice(0, 19).replace('T', ' ');
 }
 
-function columns(rows: readonly string[][]): string {
+/** Aligned; the first row has the titles. */
+export function columns(rows: readonly string[][]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows
     .map((row) =>

@@ -4,8 +4,9 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { findEpochs } from '../store/evaluations.js';
 import { runLogPages } from '../store/runLogs.js';
 import { compareRuns, haveSameModel, repeatRequest, runFacts } from '../store/runRecord.js';
-import { cancelRun, claimRun, getRun, listRuns, resumeRun } from '../store/runs.js';
+import { cancelRun, getRun, listRuns, resumeRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
+import { takeRun } from '../training/takeRun.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
@@ -131,7 +132,7 @@ async function resume(
   signal: AbortSignal,
 ): Promise<void> {
   await resumeRun(store, id);
-  const run = await claimRun(store, id);
+  const run = await takeRun(store, id, config);
   if (run) await trainHere(store, run, config, output, signal);
   else output.event({ event: 'taken', runId: id }, `a worker goes on with run ${id}`);
 }

@@ -13,7 +13,7 @@ import {
   PRESETS,
 } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
-import { type RunRequest, resolveRunRequest } from '../store/runRequest.js';
+import { type RunArguments, type RunRequest, resolveRunRequest } from '../store/runRequest.js';
 import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingEvent } from '../training/events.js';
@@ -27,21 +27,36 @@ import { describeTraining, shareOf } from './trainingReport.js';
 
 const SPLIT_KINDS = { random: 'HASH', temporal: 'TEMPORAL', 'leave-last-out': 'LEAVE_LAST_OUT' } as const;
 
-interface TrainOptions extends Partial<Hyperparameters> {
+/** Of one run, or of all runs of a search. */
+export interface RunOptions extends Partial<Hyperparameters> {
   preset: string;
   engine: string;
   seed?: number;
   split?: keyof typeof SPLIT_KINDS;
   testFraction?: number;
   splitSeed?: number;
+}
+
+interface TrainOptions extends RunOptions {
   promote?: boolean;
   json?: boolean;
 }
 
 export function addTrain(program: Command, io: Io): void {
-  const command = program
-    .command('train')
-    .description('train a model on the ratings in the store')
+  addRunOptions(program.command('train').description('train a model on the ratings in the store'))
+    .option('--no-promote', 'keep the model that is active now, also when this one is not worse')
+    .option('--json', 'one line of JSON per event')
+    .action(async (options: TrainOptions) => {
+      const request = toRequest(options, io.version);
+      await withStore(io.config, ({ store, signal }) =>
+        runTraining(store, request, io.config, io.output(options), signal),
+      );
+    });
+}
+
+/** Gives the command. */
+export function addRunOptions(command: Command): Command {
+  command
     .addOption(
       new Option('--preset <name>', 'settings to start from')
         .choices(Object.keys(PRESETS))
@@ -68,16 +83,10 @@ export function addTrain(program: Command, io: Io): void {
       '--split-seed <n>',
       `another seed holds out other ratings (${DEFAULT_SPLIT.seed})`,
       wholeNumber(0, 2 ** 31 - 1),
-    )
-    .option('--no-promote', 'keep the model that is active now, also when this one is not worse');
+    );
   for (const [name, domain] of Object.entries(HYPERPARAMETER_DOMAINS))
     addHyperparameter(command, name, domain);
-  command.option('--json', 'one line of JSON per event').action(async (options: TrainOptions) => {
-    const request = toRequest(options, io.version);
-    await withStore(io.config, ({ store, signal }) =>
-      runTraining(store, request, io.config, io.output(options), signal),
-    );
-  });
+  return command;
 }
 
 function addHyperparameter(command: Command, name: string, domain: Domain): void {
@@ -110,16 +119,20 @@ function addHyperparameter(command: Command, name: string, domain: Domain): void
 
 /** @throws AppError PRESET_UNKNOWN, HYPERPARAMETER_INVALID, ENGINE_UNKNOWN, ENGINE_UNSUPPORTED */
 export function toRequest(options: TrainOptions, codeVersion: string): RunRequest {
-  const names = Object.keys(HYPERPARAMETER_DOMAINS) as (keyof Hyperparameters)[];
-  const hyperparameters = Object.fromEntries(names.map((name) => [name, options[name]]));
-  const split = {
-    kind: SPLIT_KINDS[options.split ?? 'random'],
-    testFraction: options.testFraction,
-    seed: options.splitSeed,
-  };
-  const request = resolveRunRequest({ ...options, hyperparameters, split }, codeVersion);
+  const request = resolveRunRequest({ ...toRunArguments(options), promote: options.promote }, codeVersion);
   checkEngine(request.engine, request.hyperparameters);
   return request;
+}
+
+/** As the store asks for them. */
+export function toRunArguments(options: RunOptions): RunArguments {
+  const names = Object.keys(HYPERPARAMETER_DOMAINS) as (keyof Hyperparameters)[];
+  const { preset, engine, seed, split, testFraction, splitSeed } = options;
+  return {
+    ...{ preset, engine, seed },
+    hyperparameters: Object.fromEntries(names.map((name) => [name, options[name]])),
+    split: { kind: SPLIT_KINDS[split ?? 'random'], testFraction, seed: splitSeed },
+  };
 }
 
 /** Records a run and trains it here; gives its errors. @throws what ended it, when it did not succeed */

@@ -37,6 +37,8 @@ export function describeTraining(event: TrainingEvent, others: readonly OtherMod
       return null;
     case 'ranking':
       return `ranking movies for ${formatCount(event.total)} users of the test ratings`;
+    case 'tried':
+      return `RMSE ${event.validationRmse.toFixed(4)} on the validation ratings`;
     case 'succeeded':
       return `${describeEvaluation(event.evaluation, others)}${event.note ? `\n${event.note}\n` : ''}`;
     default:

@@ -184,6 +184,8 @@ export interface EngineDoor {
   refusalOf(shape: Pick<ModelShape, 'hiddenLayers' | 'embeddingWidth'>): string | null;
   /** Whether its engine trains models of the kind bayes; absent: no. */
   hasSweeps?: boolean;
+  /** Whether its engine computes on a GPU, which one training fills; absent: no. */
+  usesGpu?: boolean;
 }
 
 export type EngineProbe =

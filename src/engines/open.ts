@@ -54,7 +54,7 @@ export async function listEngines(settings: EngineSettings, doors = ENGINE_DOORS
  * @throws ENGINE_UNKNOWN, ENGINE_UNSUPPORTED, ENGINE_UNAVAILABLE.
  */
 export async function openEngine(name: string, needs: EngineNeeds, doors = ENGINE_DOORS): Promise<Engine> {
-  return (await chooseDoor(name, needs, doors)).open({ threads: needs.threads });
+  return (await chooseDoor(name, needs, doors)).door.open({ threads: needs.threads });
 }
 
 /**
@@ -66,7 +66,24 @@ export async function resolveEngineName(
   needs: EngineNeeds,
   doors = ENGINE_DOORS,
 ): Promise<string> {
-  return (await chooseDoor(name, needs, doors)).name;
+  return (await chooseDoor(name, needs, doors)).door.name;
+}
+
+/** Whether the first of these engines that can run here computes on a GPU; none of them may. */
+export async function needsGpu(
+  names: readonly string[],
+  needs: EngineNeeds,
+  doors = ENGINE_DOORS,
+): Promise<boolean> {
+  for (const name of names) {
+    try {
+      const { door, probe } = await chooseDoor(name, needs, doors);
+      return door.usesGpu === true && !probe.isSoftware;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+    }
+  }
+  return false;
 }
 
 /**
@@ -98,7 +115,7 @@ async function chooseDoor(
   name: string,
   { shape, ...settings }: EngineNeeds,
   doors: readonly EngineDoor[],
-): Promise<EngineDoor> {
+): Promise<{ door: EngineDoor; probe: EngineProbe & { available: true } }> {
   checkEngine(name, shape, doors);
   const reasons: string[] = [];
   for (const door of doors) {
@@ -106,7 +123,7 @@ async function chooseDoor(
     const refusal = refusalOf(door, shape);
     const probe = refusal === null ? await door.probe(settings) : null;
     const isLeftOut = probe?.available && name === AUTO_ENGINE && probe.isSoftware;
-    if (probe?.available && !isLeftOut) return door;
+    if (probe?.available && !isLeftOut) return { door, probe };
     reasons.push(
       refusal ?? `engine ${door.name} ${isLeftOut ? SOFTWARE_ONLY : `cannot run here: ${probe!.reason}`}`,
     );

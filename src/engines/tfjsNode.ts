@@ -50,12 +50,13 @@ export const tfjsNodeGpuDoor = nodeDoor(TFJS_NODE_GPU);
 
 export function nodeDoor(wanted: NodePackage, surroundings: Partial<Surroundings> = {}): EngineDoor {
   const { importPackage = (name) => import(name), nodeVersion = process.versions.node } = surroundings;
-  return tfjsDoor(wanted.engineName, async () => {
+  const door = tfjsDoor(wanted.engineName, async () => {
     const tfjs = await loadPackage(wanted, { importPackage, nodeVersion });
     const device = await onBackend(tfjs, () => describeDevice(wanted, tfjs));
     // libtensorflow takes all there are; tfjs-node has no setting for it.
     return { ...tfjs, device, threads: availableParallelism() };
   });
+  return { ...door, usesGpu: wanted.gpu };
 }
 
 async function loadPackage(

@@ -11,6 +11,7 @@ const VERSION = '4.22.0';
 
 export const tfjsWebgpuDoor: EngineDoor = {
   ...tfjsDoor('tfjs:webgpu', loadWebgpu),
+  usesGpu: true,
   probe: async () => {
     const name = 'tfjs:webgpu';
     try {

@@ -19,6 +19,7 @@ export function webgpuDoorFor(
 ): EngineDoor {
   return {
     name: NAME,
+    usesGpu: true,
     refusalOf: refusalOfShape,
     async probe() {
       try {

@@ -1,12 +1,15 @@
 // Job name → function. A handler runs one job to its end and never throws for work that fails by itself.
 
 import type { EngineSettings } from '../engines/engine.js';
+import type { ENGINE_DOORS } from '../engines/open.js';
+import { AppError } from '../errors.js';
 import type { Logger } from '../log.js';
 import { helpScoring } from '../scoring/batchScoring.js';
 import type { Job, JobQueue } from '../store/queue.js';
-import { claimRun } from '../store/runs.js';
+import { advanceSearch } from '../store/searchSteps.js';
 import type { Store } from '../store/store.js';
 import { runInThread } from '../training/runInThread.js';
+import { takeRun } from '../training/takeRun.js';
 
 export interface JobContext extends EngineSettings {
   store: Store;
@@ -14,12 +17,19 @@ export interface JobContext extends EngineSettings {
   log: Logger;
   /** Aborted when the worker stops: the job ends as soon as it can, and what it had in hand goes back into the queue. */
   signal: AbortSignal;
+  /** The engines there are; absent: all. */
+  doors?: typeof ENGINE_DOORS;
 }
 
 export const HANDLERS = {
-  async train({ runId }, { store, log, signal, threads }) {
+  async train({ runId }, { store, queue, log, signal, threads, doors }) {
     const runLog = log.child({ runId });
-    const run = await claimRun(store, runId);
+    const run = await takeRun(store, runId, { threads }, doors).catch((error) => {
+      if (!(error instanceof AppError) || error.code !== 'GPU_BUSY') throw error;
+      // The queue's watch sends it again in a while.
+      return error;
+    });
+    if (run instanceof AppError) return runLog.debug(run.message);
     if (!run) return runLog.info('the run was taken or ended by somebody else');
     runLog.info('training begins');
     const outcome = await runInThread(store, run, {
@@ -29,6 +39,12 @@ export const HANDLERS = {
     });
     if (outcome.status === 'SUCCEEDED') runLog.info('training succeeded');
     else runLog.warn({ error: outcome.error }, `training stopped: ${outcome.status}`);
+    if (run.searchId === null || outcome.status === 'QUEUED') return;
+    try {
+      await queue.sendRuns(await advanceSearch(store, run.searchId));
+    } catch (error) {
+      runLog.warn({ err: error }, 'could not go on with the search now; the watch of a worker will');
+    }
   },
 
   async score({ runId }, { store, queue, log, signal, threads }) {

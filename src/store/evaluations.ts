@@ -1,5 +1,6 @@
 // Reads of what a run left behind: epochs, evaluation, baselines, confusion. Batched, for loaders.
 
+import { AppError } from '../errors.js';
 import type { ConfusionCell, EpochMetric, Evaluation, Model } from './prisma/client.js';
 import type { RankingRecord } from './rankings.js';
 import { type RatingScale, scaleSteps, stepOf } from './scale.js';
@@ -13,6 +14,11 @@ export type EvaluationRow = Evaluation & {
 };
 
 export type ScaleColumns = Pick<Evaluation, 'scaleMinimum' | 'scaleMaximum' | 'scaleStep'>;
+
+/** Of a figure that is counted from test predictions. */
+export function prunedRun(runId: number): AppError {
+  return new AppError('RUN_PRUNED', `the test predictions of run ${runId} were deleted with its model`);
+}
 
 export interface ConfusionRow {
   threshold: number;
@@ -55,13 +61,13 @@ export async function findModelsOfRuns(store: Store, runIds: readonly number[]):
   return runIds.map((runId) => byRun.get(runId) ?? null);
 }
 
-/** Counted anew from the stored test predictions; one entry for each pair of run and threshold. */
+/** Counted anew from the stored test predictions, which may be pruned: `ratings` of them; one entry for each pair of run and threshold. */
 export async function findConfusions(
   store: Store,
   keys: readonly { runId: number; threshold: number }[],
-): Promise<ConfusionRow[]> {
-  const { rows } = await store.pool.query<ConfusionRow>(
-    `select threshold,
+): Promise<(ConfusionRow & { ratings: number })[]> {
+  const { rows } = await store.pool.query<ConfusionRow & { ratings: number }>(
+    `select threshold, count(actual)::int as ratings,
        count(*) filter (where actual > threshold and predicted > threshold)::int as "truePositives",
        count(*) filter (where actual <= threshold and predicted > threshold)::int as "falsePositives",
        count(*) filter (where actual <= threshold and predicted <= threshold)::int as "trueNegatives",

@@ -257,13 +257,13 @@ function checkDomain(name: keyof Hyperparameters, value: Hyperparameters[keyof H
 }
 
 /** What was expected instead of the value, or null when it is in the domain. */
-function expectation(domain: Domain, value: unknown): string | null {
+export function expectation(domain: Domain, value: unknown): string | null {
   switch (domain.kind) {
     case 'number':
     case 'widths': {
       const { min, max, whole } = domain;
-      const fits =
-        (value as number) >= min && (value as number) <= max && (!whole || Number.isInteger(value));
+      const isNumber = typeof value === 'number';
+      const fits = isNumber && value >= min && value <= max && (!whole || Number.isInteger(value));
       return fits ? null : `a ${whole ? 'whole number' : 'number'} from ${min} to ${max}`;
     }
     case 'flag':

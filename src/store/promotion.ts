@@ -45,9 +45,21 @@ export async function rollBack(store: Store): Promise<Model> {
   return getModel(store, id);
 }
 
-/** Deletes all models but the newest `keep`, the active one and the one to roll back to; their runs stay. Gives the versions that are gone. */
-export async function pruneModels(store: Store, keep: number): Promise<number[]> {
-  const versions = await inTransaction(store.pool, async (client) => {
+export interface PruneReceipt {
+  /** Of the models that are gone. */
+  versions: number[];
+  /** Rows. */
+  testPredictions: number;
+  /** Failed and cancelled runs whose checkpoints are gone. */
+  checkpoints: number;
+}
+
+/**
+ * Deletes all models but the newest `keep`, the active one and the one to roll back to, with their stored lists and test predictions; and
+ * the checkpoints of all failed and cancelled runs but the newest `keep`. Runs and evaluations stay.
+ */
+export async function pruneModels(store: Store, keep: number): Promise<PruneReceipt> {
+  const receipt = await inTransaction(store.pool, async (client) => {
     await lockModels(client);
     const { rows } = await client.query<{ version: number }>(
       `delete from models
@@ -59,10 +71,41 @@ export async function pruneModels(store: Store, keep: number): Promise<number[]>
        returning version`,
       [keep],
     );
-    return rows.map((row) => row.version).sort((a, b) => a - b);
+    return {
+      versions: rows.map((row) => row.version).sort((a, b) => a - b),
+      testPredictions: await deleteTestPredictions(client),
+      checkpoints: await deleteCheckpoints(client, keep),
+    };
   });
   await dropLeftovers(store);
-  return versions;
+  return receipt;
+}
+
+/** Of runs whose models are gone. */
+async function deleteTestPredictions(client: pg.PoolClient): Promise<number> {
+  const { rowCount } = await client.query(
+    `delete from test_predictions
+     where run_id = any(array(
+       select id from training_runs run
+       where status = 'SUCCEEDED' and trial is null and not exists (select from models where run_id = run.id)))`,
+  );
+  return rowCount!;
+}
+
+async function deleteCheckpoints(client: pg.PoolClient, keep: number): Promise<number> {
+  const { rows } = await client.query<{ id: number }>(
+    `update training_runs set checkpoint = null
+     where status in ('FAILED', 'CANCELLED') and checkpoint is not null
+       and id not in (
+         select id from training_runs
+         where status in ('FAILED', 'CANCELLED') and checkpoint is not null
+         order by id desc
+         limit $1)
+     returning id`,
+    [keep],
+  );
+  await client.query('delete from checkpoints where run_id = any($1::int[])', [rows.map(({ id }) => id)]);
+  return rows.length;
 }
 
 const FORMER = `select id from models

@@ -7,6 +7,8 @@ import type { Logger } from '../log.js';
 import { dropLeftovers } from './predictions.js';
 import { listQueuedRuns, takeBackLostRuns } from './runs.js';
 import { listWaitingScorings } from './scoringShards.js';
+import { listIdleSearches, type QueuedRun } from './searches.js';
+import { advanceSearch } from './searchSteps.js';
 import type { Store } from './store.js';
 
 const QUEUE = 'work';
@@ -24,6 +26,8 @@ export interface Job {
 export interface JobQueue {
   /** Higher priorities are taken first. */
   sendJob(job: Job, priority?: number): Promise<void>;
+  /** Training runs, all in one statement. */
+  sendRuns(runs: readonly QueuedRun[]): Promise<void>;
   /** Takes one job at a time until `stop`; `work` must not throw for a run that fails. */
   startWorker(work: (job: Job) => Promise<void>): Promise<{ stop(): Promise<void> }>;
   /** Waits for the job that is being worked on. */
@@ -37,12 +41,20 @@ export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   // "short": at most one waiting job for each key, so that sending a run again is harmless.
   await boss.createQueue(QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
   const sendJob = async (job: Job, priority = 0) => {
-    await boss.send(QUEUE, job, { singletonKey: `${job.name} ${job.runId}`, priority });
+    await boss.send(QUEUE, job, { singletonKey: keyOf(job), priority });
+  };
+  const sendRuns = async (runs: readonly QueuedRun[]) => {
+    const jobs = runs.map(({ id, priority }) => ({ data: { name: 'train' as const, runId: id }, priority }));
+    if (jobs.length > 0)
+      await boss.insert(
+        QUEUE,
+        jobs.map((job) => ({ ...job, singletonKey: keyOf(job.data) })),
+      );
   };
   return {
-    sendJob,
+    ...{ sendJob, sendRuns },
     async startWorker(work) {
-      const watch = watchRuns(store, log, sendJob);
+      const watch = watchRuns(store, log, { sendJob, sendRuns });
       const options = { pollingIntervalSeconds: POLL_SECONDS, batchSize: 1 };
       const id = await boss.work<Job>(QUEUE, options, ([job]) => work(job.data));
       return {
@@ -58,14 +70,22 @@ export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   };
 }
 
-/** Takes back the runs of dead processes, and sends again what waits: the sender may have died before it could. */
-function watchRuns(store: Store, log: Logger, sendJob: JobQueue['sendJob']): NodeJS.Timeout {
+function keyOf({ name, runId }: Job): string {
+  return `${name} ${runId}`;
+}
+
+/** Takes back the runs of dead processes, goes on with searches whose runs have ended, and sends again what waits: the sender may have died before it could. */
+function watchRuns(
+  store: Store,
+  log: Logger,
+  { sendJob, sendRuns }: Pick<JobQueue, 'sendJob' | 'sendRuns'>,
+): NodeJS.Timeout {
   const check = async () => {
     try {
       for (const { id, status } of await takeBackLostRuns(store))
         log.warn({ runId: id }, `a run without heartbeat is ${status} now`);
-      for (const { id, priority } of await listQueuedRuns(store))
-        await sendJob({ name: 'train', runId: id }, priority);
+      for (const id of await listIdleSearches(store)) await advanceSearch(store, id);
+      await sendRuns(await listQueuedRuns(store));
       for (const runId of await listWaitingScorings(store)) await sendJob({ name: 'score', runId });
       await dropLeftovers(store);
     } catch (error) {

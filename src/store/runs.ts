@@ -1,6 +1,6 @@
 // Training runs. Every change of status is a compare-and-set, so that two processes never both own a run:
 //
-//   QUEUED ──claimRun──▶ RUNNING ──saveResult (store/results.ts)──▶ SUCCEEDED
+//   QUEUED ──claimRun──▶ RUNNING ──saveResult (store/results.ts), saveTrial (store/searchRecord.ts)──▶ SUCCEEDED
 //     ▲ ▲ └──────────────┬─│──────cancelRun──▶ CANCELLED ──┐
 //     │ └──requeueRun────┘ └──endRun──▶ FAILED ────────────┤
 //     │ └──takeBackLostRuns, without heartbeat; FAILED when it was lost too often
@@ -20,6 +20,8 @@ import type { Store } from './store.js';
 const LOST_AFTER_SECONDS = 20;
 /** So often a run goes back to the queue by itself. */
 const MAX_LOSSES = 3;
+/** The unique index over the machines whose GPUs train. */
+const GPU_KEY = 'training_runs_gpu_of_key';
 
 /** The right to write what a run does: the run, and which of its attempts. */
 export type RunClaim = Pick<TrainingRun, 'id' | 'attempt'>;
@@ -67,15 +69,29 @@ export async function createRun(
   }
 }
 
-/** null when somebody else has it, or it has ended. */
-export async function claimRun(store: Store, id: number): Promise<TrainingRun | null> {
-  const { rowCount } = await store.pool.query(
-    `update training_runs
-     set status = 'RUNNING', attempt = attempt + 1, heartbeat_at = clock_timestamp()
-     where id = $1 and status = 'QUEUED'`,
-    [id],
-  );
-  return rowCount === 1 ? getRun(store, id) : null;
+/**
+ * null when somebody else has it, or it has ended. gpuOf: the machine whose GPU it is to have to itself while it is RUNNING; null: none.
+ * @throws AppError GPU_BUSY when another run has that: this one waits on
+ */
+export async function claimRun(
+  store: Store,
+  id: number,
+  gpuOf: string | null = null,
+): Promise<TrainingRun | null> {
+  try {
+    const { rowCount } = await store.pool.query(
+      `update training_runs
+       set status = 'RUNNING', attempt = attempt + 1, heartbeat_at = clock_timestamp(), gpu_of = $2
+       where id = $1 and status = 'QUEUED'`,
+      [id, gpuOf],
+    );
+    return rowCount === 1 ? getRun(store, id) : null;
+  } catch (error) {
+    if ((error as { constraint?: string }).constraint !== GPU_KEY) throw error;
+    throw new AppError('GPU_BUSY', `run ${id} waits: another one trains on the GPU of ${gpuOf}`, {
+      cause: error,
+    });
+  }
 }
 
 export async function findRun(store: Store, id: number): Promise<TrainingRun | null> {

@@ -22,6 +22,8 @@ export type TrainingEvent =
   | { event: 'evaluating' }
   /** So many of the users whose lists are measured are done. */
   | { event: 'ranking'; users: number; total: number }
+  /** Of a trial, which ends so: it is not evaluated. */
+  | { event: 'tried'; validationRmse: number }
   /** note: why the model was not promoted though it should. peakRssMiB: the most memory that the process has held so far, whatever else it did. */
   | {
       event: 'succeeded';

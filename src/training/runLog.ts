@@ -42,6 +42,8 @@ function messageOf(event: TrainingEvent): string | null {
       return `the parameters of epoch ${event.epoch} are kept, the best on the validation ratings`;
     case 'evaluating':
       return 'training is done';
+    case 'tried':
+      return `the trial succeeded with an RMSE of ${event.validationRmse.toFixed(4)} on the validation ratings`;
     case 'succeeded':
       return `the run succeeded with a test RMSE of ${event.evaluation.rmse.toFixed(4)}`;
     case 'reading':

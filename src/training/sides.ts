@@ -46,7 +46,10 @@ export async function readSides(
   await whenBack(() => checkRepeatedRatings(store, run, table.checksum), signal);
   const halves = splitRatings(table, split);
   const asked = storedHyperparameters(run.hyperparameters);
-  const hyperparameters = sizedHyperparameters(run.preset, asked, halves.train.ratings.length);
+  // What a search has drawn, and what a record tells, is meant as it stands.
+  const isExact = run.searchId !== null || run.repeats !== null;
+  const { length } = halves.train.ratings;
+  const hyperparameters = isExact ? asked : sizedHyperparameters(run.preset, asked, length);
   const sides = { ...halves, ...validationSides(halves, hyperparameters, split.seed) };
   const start = startOf(engine, { table, sides, hyperparameters });
   await whenBack(() => recordStart(store, claim, start), signal);

@@ -10,6 +10,7 @@ import type { RatingTable } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { getRun, type RunClaim, rewindEpochs, saveEpoch } from '../store/runs.js';
 import { clipToScale } from '../store/scale.js';
+import { saveTrial } from '../store/searchRecord.js';
 import { databaseTime, type Store, whenBack } from '../store/store.js';
 import { fitBaselines, meanOf } from './baselines.js';
 import { type BestEpoch, type KeptModel, watchBestEpoch } from './bestEpoch.js';
@@ -24,7 +25,7 @@ import { readSides } from './sides.js';
 import type { RatingSet } from './split.js';
 
 /**
- * Trains a run that is RUNNING and stores its result; the caller ends the run when this throws.
+ * Trains a run that is RUNNING and stores its result, of a trial its validation error; the caller ends the run when this throws.
  * @throws AppError RUN_NO_RATINGS, RUN_OTHER_RATINGS, RUN_DIVERGED, RUN_LOST, or the signal's reason
  */
 export async function trainRun(
@@ -57,6 +58,12 @@ export async function trainRun(
     const trainRatings = ratings.targets.length;
     await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
     clock.lap('train');
+    if (run.trial !== null) {
+      // The test ratings are for the winner of the search.
+      const validationRmse = await whenBack(() => saveTrial(store, claim, clock.seconds), signal);
+      onEvent?.({ event: 'tried', validationRmse });
+      return;
+    }
     onEvent?.({ event: 'evaluating' });
     const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
       const parameters = await kept.parameters();

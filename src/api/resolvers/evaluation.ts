@@ -1,7 +1,7 @@
 // What is asked of an evaluation apart: confusion at any threshold and by star, AUC, calibration, ranking.
 
 import { Arg, Ctx, FieldResolver, Float, Int, Resolver, Root } from 'type-graphql';
-import { type ConfusionRow, scaleOf } from '../../store/evaluations.js';
+import { type ConfusionRow, prunedRun, scaleOf } from '../../store/evaluations.js';
 import { rankingsOf } from '../../store/rankings.js';
 import { checkRankingLength } from '../checks.js';
 import type { Context } from '../context.js';
@@ -22,16 +22,17 @@ export class EvaluationResolver {
     threshold: number | null,
     @Ctx() { loaders }: Context,
   ): Promise<ConfusionRow> {
-    return typeof threshold === 'number'
-      ? loaders.confusion.load({ runId: evaluation.runId, threshold })
-      : evaluation;
+    if (typeof threshold !== 'number') return evaluation;
+    const counts = await loaders.confusion.load({ runId: evaluation.runId, threshold });
+    if (counts.ratings === 0) throw prunedRun(evaluation.runId);
+    return counts;
   }
 
   @FieldResolver(() => Float, {
     name: 'auc',
     nullable: true,
     description:
-      'Area under the ROC curve, 0 to 1: how often, of a test rating above the threshold and one that is not, the former has the higher prediction; ties count half. null where all are on one side.',
+      'Area under the ROC curve, 0 to 1: how often, of a test rating above the threshold and one that is not, the former has the higher prediction; ties count half. null where all are on one side, and at another threshold once the model is pruned.',
   })
   areaUnderCurve(
     @Root() { runId, auc, threshold: mean }: Evaluation,
@@ -48,7 +49,8 @@ export class EvaluationResolver {
   }
 
   @FieldResolver(() => [CalibrationBin], {
-    description: 'What was given where so much was predicted, by quarters of a star, lowest first.',
+    description:
+      'What was given where so much was predicted, by quarters of a star, lowest first; empty once the model is pruned.',
   })
   calibration(@Root() { runId }: Evaluation, @Ctx() { loaders }: Context): Promise<CalibrationBin[]> {
     return loaders.calibration.load(runId);

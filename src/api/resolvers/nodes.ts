@@ -6,10 +6,11 @@ import { findImport } from '../../store/importRecord.js';
 import { findModel } from '../../store/models.js';
 import { findRun } from '../../store/runs.js';
 import { findScoringRun } from '../../store/scoringRuns.js';
+import { findSearch } from '../../store/searchRecord.js';
 import type { Context } from '../context.js';
 import { type NodeType, parseNodeId } from '../ids.js';
 import { PAGE_MAX } from '../paging.js';
-import { toImport, toModel, toScoringRun, toTrainingRun } from '../types/fromRows.js';
+import { toImport, toModel, toScoringRun, toSearch, toTrainingRun } from '../types/fromRows.js';
 import { Node } from '../types/node.js';
 
 const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<object | null>> = {
@@ -18,6 +19,7 @@ const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<objec
   TrainingRun: async ({ store }, key) => toNullable(await findRun(store, key), toTrainingRun),
   Model: async ({ store }, key) => toNullable(await findModel(store, key), toModel),
   Import: async ({ store }, key) => toNullable(await findImport(store, key), toImport),
+  Search: async ({ store }, key) => toNullable(await findSearch(store, key), toSearch),
   ScoringRun: async ({ store }, key) => toNullable(await findScoringRun(store, key), toScoringRun),
 };
 
@@ -30,7 +32,7 @@ export class NodeResolver {
   })
   node(
     @Arg('id', () => ID, {
-      description: 'The id of a User, Movie, TrainingRun, Model, Import or ScoringRun.',
+      description: 'The id of a User, Movie, TrainingRun, Model, Import, ScoringRun or Search.',
     })
     id: string,
     @Ctx() context: Context,

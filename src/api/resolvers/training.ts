@@ -136,7 +136,8 @@ export class TrainingRunResolver {
 
   @FieldResolver(() => Evaluation, {
     nullable: true,
-    description: 'Errors on the held-out ratings; null until the run has succeeded.',
+    description:
+      'Errors on the held-out ratings; null until the run has succeeded, and of trials of a search.',
   })
   evaluation(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Evaluation | null> {
     return loaders.evaluation.load(run.key);
@@ -144,7 +145,8 @@ export class TrainingRunResolver {
 
   @FieldResolver(() => Model, {
     nullable: true,
-    description: 'What came of it; null until the run has succeeded, and once the model is pruned.',
+    description:
+      'What came of it; null until the run has succeeded, once the model is pruned, and of trials of a search.',
   })
   async model(@Root() run: TrainingRun, @Ctx() { loaders }: Context): Promise<Model | null> {
     const model = await loaders.modelOfRun.load(run.key);

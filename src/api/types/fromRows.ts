@@ -3,10 +3,12 @@
 import { hintOf } from '../../errors.js';
 import { storedHyperparameters } from '../../store/hyperparameters.js';
 import type * as prisma from '../../store/prisma/client.js';
+import { storedSpace } from '../../store/searchSpace.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
 import type { Model } from './models.js';
 import type { ScoringRun } from './scoring.js';
+import type { Search } from './searches.js';
 import type { RunError, TrainingRun } from './training.js';
 
 export function toModel(row: prisma.Model): Model {
@@ -26,8 +28,22 @@ export function toTrainingRun(row: prisma.TrainingRun): TrainingRun {
   return {
     ...row,
     ...{ hyperparameters, progress, id: toNodeId('TrainingRun', row.id), key: row.id },
-    repeatedKey: row.repeats,
+    ...{ repeatedKey: row.repeats, searchKey: row.searchId },
   } as unknown as TrainingRun;
+}
+
+export function toSearch({ trials, space, ...row }: prisma.Search): Search {
+  const hyperparameters = storedHyperparameters(row.hyperparameters);
+  return {
+    ...row,
+    ...{
+      hyperparameters,
+      trialCount: trials,
+      dimensions: storedSpace(space),
+      id: toNodeId('Search', row.id),
+      key: row.id,
+    },
+  } as unknown as Search;
 }
 
 export function toImport(row: prisma.Import): Import {

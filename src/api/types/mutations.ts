@@ -148,8 +148,9 @@ export class SplitInput {
   seed?: number;
 }
 
-@InputType({ description: 'What to train; what is absent or null takes its default.' })
-export class StartTrainingRunInput {
+/** Of one run, or of all runs of a search. */
+@InputType()
+export abstract class RunSettingsInput {
   @Field(() => String, {
     nullable: true,
     defaultValue: 'paper',
@@ -191,9 +192,15 @@ export class StartTrainingRunInput {
   })
   priority!: number;
 
-  @Field(() => String, { nullable: true, description: 'Asking again with the same key gives the same run.' })
+  @Field(() => String, {
+    nullable: true,
+    description: 'Asking again with the same key gives the same run, or search.',
+  })
   idempotencyKey?: string | null;
+}
 
+@InputType({ description: 'What to train; what is absent or null takes its default.' })
+export class StartTrainingRunInput extends RunSettingsInput {
   @Field(() => Boolean, {
     nullable: true,
     defaultValue: true,

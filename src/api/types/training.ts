@@ -347,6 +347,23 @@ export class TrainingRun extends Node {
   @Field(() => String, { description: 'Version of Marquee that recorded it.' })
   codeVersion!: string;
 
+  @Field(() => Int, {
+    nullable: true,
+    description:
+      'Of a trial of a search: which one, from 1; null for others, the run of the winner included.',
+  })
+  trial!: number | null;
+
+  @Field(() => Int, { nullable: true, description: 'Of a trial: the rung of its search, from 1.' })
+  rung!: number | null;
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Of a trial that succeeded: RMSE on the validation ratings after its best epoch, not clipped, in stars; trials are judged by it. null for others.',
+  })
+  validationRmse!: number | null;
+
   @Field(() => String, {
     nullable: true,
     description:
@@ -366,6 +383,7 @@ export class TrainingRun extends Node {
   key!: number;
   /** The run that it repeats. */
   repeatedKey!: number | null;
+  searchKey!: number | null;
   /** Seconds by phase. */
   timings!: Record<string, number> | null;
   errorCode!: string | null;
