@@ -1,6 +1,7 @@
 // Ratings out of PostgreSQL into typed arrays, through the portal: the same as SQL says, in one snapshot, and whatever
 // goes wrong, the connections stay usable.
 
+import pg from 'pg';
 import { readPortal } from '#src/store/portal.js';
 import { readRatings } from '#src/store/ratingReader.js';
 import { readCopy } from '#src/store/rowStream.js';
@@ -215,6 +216,19 @@ test('messages are put together wherever the network cuts them', async () => {
   expect(await readRatings(cut)).toEqual(await readRatings(store));
   await cut.close();
   await slow.close();
+});
+
+test('a socket that is not of ours, as TLS has, lends its bytes and goes on with its own listeners', async () => {
+  const pool = new pg.Pool({ connectionString: store.url });
+  try {
+    await inTransaction(pool, async (client) => {
+      expect(await readInts(client, 'select generate_series(1, 150000)')).toHaveLength(150_000);
+      expect((await client.query('select 7 as seven')).rows).toEqual([{ seven: 7 }]);
+      await expect(readInts(client, 'select 1 / 0')).rejects.toThrow('division by zero');
+    });
+  } finally {
+    await pool.end();
+  }
 });
 
 test('by COPY the same rows come in the same bytes, and errors and aborts end it', async () => {

@@ -6,6 +6,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { AppError, messageOf } from '../errors.js';
 import { PrismaClient } from './prisma/client.js';
+import { createSocket } from './socket.js';
 
 const POOL_SIZE = 10;
 
@@ -18,7 +19,9 @@ export interface Store {
 
 /** @throws AppError DATABASE_UNREACHABLE */
 export async function openStore(url: string): Promise<Store> {
-  const pool = new pg.Pool({ connectionString: url, max: POOL_SIZE, application_name: 'marquee' });
+  const pool = new pg.Pool({
+    ...{ connectionString: url, max: POOL_SIZE, application_name: 'marquee', stream: createSocket },
+  });
   // A connection that the server ends, idle or in use, is replaced by the pool, and the query in hand is rejected; without
   // listeners the event would end the process.
   pool.on('error', () => {});
