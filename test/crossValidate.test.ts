@@ -42,6 +42,7 @@ test.each([
     'userId,movieId,rating\n1,31,2.5\n1,7,4\n12,31,0.5',
   ],
   ['as of ml-100k', 'u.data', '1\t31\t2.5\t881250949\n1\t7\t4\t1\n12\t31\t0.5\t3\n'],
+  ['as of a fold of ml-10m', 'ra.test', '1::31::2.5::978300760\n1::7::4::1\n12::31::0.5::3\n'],
   ['as of ml-1m', 'ratings.dat', '1::31::2.5::978300760\n1::7::4::1\n12::31::0.5::3\n'],
 ])('a file %s', async (_, name, content) => {
   expect(await read(name, content)).toEqual(ROWS);
@@ -53,10 +54,15 @@ test('a gzipped file', async () => {
   ).toEqual(ROWS);
 });
 
+test('negative ratings, where the file is on such a scale', async () => {
+  const { ratings } = await read('jokes.csv', `userId,movieId,rating\n${'1,2,-7.5\n1,3,9\n'.repeat(10)}`);
+  expect([...ratings.subarray(0, 2)]).toEqual([-7.5, 9]);
+});
+
 test('a line that is no rating is named, and so is a path without ratings', async () => {
   await expect(read('bad.csv', 'userId,movieId,rating\n1,2,3\n1,x,3\n')).rejects.toMatchObject({
     code: 'IMPORT_BAD_ROW',
-    message: expect.stringContaining('bad.csv line 3: expected user, movie, rating, found "1,x,3"'),
+    message: 'bad.csv line 3: movieId "x" is not a whole number',
   });
   await expect(readRatingFile(join(folder, 'nothing'))).rejects.toMatchObject({
     code: 'IMPORT_SOURCE_MISSING',

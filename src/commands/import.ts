@@ -19,10 +19,11 @@ A folder or .zip may hold, with or without .gz:
   ratings.csv  userId,movieId,rating[,timestamp]      movies.csv, links.csv   as in ml-latest, ml-20m, ml-25m, ml-32m
   ratings.dat  user::movie::rating[::time]            movies.dat, users.dat   as in ml-1m, ml-10m
   u.data       user, movie, rating, time, by tabs     u.item, u.user          as in ml-100k
-A single file is read by its name: .dat as ratings.dat, .data, .base and .test as u.data, .csv as ratings.csv. With --columns it
-may have any name, columns in any order ("-" for one that is not read), with a header or without, between
-commas, semicolons, tabs, | or ::. What scale the ratings are on is told by the start of the first file that is imported (half
-stars from 0.5 to 5 unless many lie outside), or by --scale; what lies outside is rejected, then and later.`;
+A single file is read by its name: .dat as ratings.dat, .data, .base, .train and .test as u.data, or as ratings.dat where :: is in the
+first line, .csv as ratings.csv. With --columns it may have any name, columns in any order ("-" for one that is not read), with
+a header or without, between commas, semicolons, tabs, | or ::. What scale the ratings are on is told by the start of the first
+file that is imported (half stars from 0.5 to 5 unless many lie outside), or by --scale; what lies outside is rejected, then
+and later.`;
 
 interface ImportCommandOptions {
   maxRejects: number;

@@ -19,8 +19,8 @@ const IN_ORDER: readonly ColumnRole[] = ['user', 'movie', 'rating', 'time'];
 const SEPARATORS = ['\t', '::', ';', '|', ','] as const;
 const CSV_HEADER = /^userid,movieid,rating(,timestamp)?$/;
 
-/** A file that holds ratings, with or without .gz: u.data and its folds, ratings.dat, any CSV. */
-export const RATINGS_FILE = /\.(csv|dat|data|base|test)(\.gz)?$/i;
+/** A file that holds ratings, with or without .gz: u.data, ratings.dat and the folds of either, any CSV. */
+export const RATINGS_FILE = /\.(csv|dat|data|base|train|test)(\.gz)?$/i;
 
 /** firstLine without its end. @throws AppError IMPORT_BAD_HEADER */
 export function detectLayout(
@@ -29,14 +29,16 @@ export function detectLayout(
   columns: RatingsLayout['roles'] | null,
 ): DetectedLayout {
   if (columns) return layoutOf(file, firstLine, columns);
-  const name = file.replace(/\.gz$/i, '');
-  if (/\.(data|base|test)$/i.test(name)) return withoutHeader(file, firstLine, '\t');
-  if (/\.dat$/i.test(name)) return withoutHeader(file, firstLine, '::');
   const names = firstLine.trim().toLowerCase();
-  if (!CSV_HEADER.test(names)) {
-    throw wrongHeader(file, 'userId,movieId,rating,timestamp', firstLine.trim());
+  if (CSV_HEADER.test(names)) {
+    return { separator: ',', roles: IN_ORDER.slice(0, names.split(',').length), hasHeader: true };
   }
-  return { separator: ',', roles: IN_ORDER.slice(0, names.split(',').length), hasHeader: true };
+  const name = file.replace(/\.gz$/i, '');
+  if (/\.(data|base|train|test)$/i.test(name)) {
+    return withoutHeader(file, firstLine, firstLine.includes('::') ? '::' : '\t');
+  }
+  if (/\.dat$/i.test(name)) return withoutHeader(file, firstLine, '::');
+  throw wrongHeader(file, 'userId,movieId,rating,timestamp', firstLine.trim());
 }
 
 /** A time may be missing in every line or in none. */
