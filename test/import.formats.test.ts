@@ -133,7 +133,7 @@ test('packed files are read from a folder, from an archive and alone', async () 
   const files = { 'ratings.csv.gz': packed, 'movies.dat.gz': movies };
   expect((await load(files)).counts).toMatchObject({ inserted: 2 });
   expect(await ratings()).toEqual(RATINGS);
-  const archive = join(aFolder({ 'set.zip': zip({ 'ml/ratings.csv.gz': packed as never }) }), 'set.zip');
+  const archive = join(aFolder({ 'set.zip': zip({ 'ml/ratings.csv.gz': packed }) }), 'set.zip');
   expect((await importRatings(store, archive, { maxRejects: 0 })).counts).toMatchObject({ unchanged: 2 });
   const alone = join(aFolder({ 'mine.csv.gz': packed }), 'mine.csv.gz');
   expect((await importRatings(store, alone, { maxRejects: 0 })).counts).toMatchObject({ unchanged: 2 });

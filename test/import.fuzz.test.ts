@@ -5,11 +5,11 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { createGzip, deflateRawSync } from 'node:zlib';
+import { constants, crc32, createGzip, deflateRawSync } from 'node:zlib';
 import { importRatings } from '#src/loading/import.js';
 import { aFolder } from './support/folder.js';
 import { openTestStore, type TestStore } from './support/store.js';
-import { zip } from './support/zip.js';
+import { type Packed, zip } from './support/zip.js';
 
 const HEADER = 'userId,movieId,rating,timestamp\n';
 const GOOD = `${HEADER}${Array.from({ length: 200 }, (_, i) => `${i + 1},${(i % 7) + 1},3.5,${1e9 + i}\n`).join('')}`;
@@ -93,6 +93,18 @@ test('a bomb of bad lines stops at the first line too many', async () => {
   expect(await contents()).toEqual(before);
 });
 
+test('an archive of one MiB whose ratings unpack to 1 GiB stops at the first line too many', async () => {
+  const bomb = zip({ 'ratings.csv': repeatedPacked('\n', GIB, HEADER) });
+  expect(bomb.length).toBeLessThan(2 ** 21);
+  const path = join(aFolder({ 'set.zip': bomb }), 'set.zip');
+  const { result, grown } = await watched(() =>
+    importRatings(store, path, { maxRejects: 5 }).catch((e) => e),
+  );
+  expect(result).toMatchObject({ code: 'IMPORT_BAD_ROW', message: expect.stringContaining('reject 6') });
+  expect(grown).toBeLessThan(MEMORY);
+  expect(await contents()).toEqual(before);
+});
+
 test('an entry of an archive that unpacks to more than it says is a damaged archive', async () => {
   const honest = zip({ 'ratings.csv': HEADER });
   const bomb = zip({ 'ratings.csv': HEADER + '1,1,3.5,1\n'.repeat(1000) });
@@ -159,6 +171,18 @@ function mutated(text: string | Buffer, seed: number): Buffer {
 function* repeated(character: string, bytes: number): Generator<Buffer> {
   const piece = Buffer.alloc(2 ** 20, character);
   for (let left = bytes; left > 0; left -= piece.length) yield piece;
+}
+
+/** One MiB is packed, and its blocks follow each other as often as it takes. */
+function repeatedPacked(character: string, bytes: number, start: string): Packed {
+  const piece = Buffer.alloc(2 ** 20, character);
+  const blocks = deflateRawSync(piece, { finishFlush: constants.Z_FULL_FLUSH });
+  const begin = deflateRawSync(start, { finishFlush: constants.Z_FULL_FLUSH });
+  const times = bytes / piece.length;
+  let sum = crc32(start);
+  for (let i = 0; i < times; i++) sum = crc32(piece, sum);
+  const packed = Buffer.concat([begin, ...Array(times).fill(blocks), deflateRawSync('')]);
+  return { packed, size: start.length + bytes, sum };
 }
 
 async function pack(path: string, pieces: Iterable<string | Buffer>): Promise<void> {

@@ -2,16 +2,24 @@
 
 import { crc32, deflateRawSync } from 'node:zlib';
 
+/** What is packed already. */
+export interface Packed {
+  /** Raw deflate. */
+  packed: Buffer;
+  size: number;
+  sum: number;
+}
+
 /** Path in the archive → content. `compress: false` stores the bytes as they are. */
-export function zip(files: Record<string, string>, { compress = true } = {}): Buffer {
+export function zip(files: Record<string, string | Buffer | Packed>, { compress = true } = {}): Buffer {
   const locals: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
-  for (const [path, text] of Object.entries(files)) {
+  for (const [path, content] of Object.entries(files)) {
     const name = Buffer.from(path);
-    const content = Buffer.from(text);
-    const packed = compress ? deflateRawSync(content) : content;
-    const common = entryFields(compress ? 8 : 0, crc32(content), packed.length, content.length, name.length);
+    const { packed, size, sum } =
+      typeof content === 'string' || Buffer.isBuffer(content) ? pack(content, compress) : content;
+    const common = entryFields(compress ? 8 : 0, sum, packed.length, size, name.length);
     const local = Buffer.concat([Buffer.from('PK\x03\x04'), common, name, packed]);
     const end = Buffer.alloc(14);
     end.writeUInt32LE(offset, 10);
@@ -21,6 +29,12 @@ export function zip(files: Record<string, string>, { compress = true } = {}): Bu
   }
   const entries = Buffer.concat(directory);
   return Buffer.concat([...locals, entries, endOfDirectory(directory.length, entries.length, offset)]);
+}
+
+function pack(text: string | Buffer, compress: boolean): Packed {
+  const content = Buffer.from(text as string);
+  const packed = compress ? deflateRawSync(content) : content;
+  return { packed, size: content.length, sum: crc32(content) };
 }
 
 /** What a local header and a directory entry share: version, flags (UTF-8 names), method, time, sum, sizes, lengths. */
