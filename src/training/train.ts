@@ -35,7 +35,7 @@ export async function trainRun(
   options: TrainingOptions = {},
 ): Promise<void> {
   const { onEvent, signal } = options;
-  const run = await getRun(store, claim.id);
+  const run = await whenBack(() => getRun(store, claim.id), signal);
   const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
   const clock = startClock();
   const sides = await readSides(store, engine, run, claim, options);
