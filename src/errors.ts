@@ -34,6 +34,10 @@ export const ERROR_CODES = {
     when: 'A migration stopped with an SQL error, now or earlier.',
     hint: 'Mend the cause, then mark it with `prisma migrate resolve` and run `marquee migrate` again.',
   },
+  PARTITIONS_FAILED: {
+    when: 'The table of ratings could not be divided: something of yours hangs on it, the disk is full, or it was stopped.',
+    hint: 'Nothing was changed. Mend the cause named above, then run `marquee migrate --partitions` again.',
+  },
   EMBEDDED_POSTGRES_FAILED: {
     when: 'The embedded PostgreSQL could not be installed, initialised or started.',
     hint: 'Mend the cause named above, set MARQUEE_HOME to a folder of yours, or DATABASE_URL to a server of your own.',

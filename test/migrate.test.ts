@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import pg from 'pg';
 import { openEmbedded } from '#src/store/embedded.js';
 import { applyMigrations, listPendingMigrations } from '#src/store/migrate.js';
+import { divideRatings } from '#src/store/ratingPartitions.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
@@ -150,11 +151,16 @@ describe('the migrations of this project', () => {
   it('make the tables of schema.prisma', async () => {
     const url = await createDatabase();
     await applyMigrations(url);
-    const difference = await prisma(
-      url,
-      ...['migrate', 'diff', '--from-config-datasource', '--to-schema', 'prisma/schema.prisma', '--script'],
-    );
-    expect(difference).toContain('-- This is an empty migration.');
+    expect(await differenceTo(url)).toContain('-- This is an empty migration.');
+  });
+
+  it('make the tables of schema.prisma where ratings are divided, too, and go on from there', async () => {
+    const url = await createDatabase();
+    await applyMigrations(url);
+    await divideRatings(url, 3);
+    expect(await differenceTo(url)).toContain('-- This is an empty migration.');
+    expect(await applyMigrations(url)).toEqual({ applied: [], edited: [] });
+    expect(await prisma(url, 'migrate', 'deploy')).toContain('No pending migrations to apply.');
   });
 });
 
@@ -180,6 +186,12 @@ async function query(url: string, sql: string): Promise<unknown[]> {
 function writeMigration(name: string, sql: string): void {
   mkdirSync(join(folder, name), { recursive: true });
   writeFileSync(join(folder, name, 'migration.sql'), sql);
+}
+
+/** The migration that would lead from the database to schema.prisma. */
+function differenceTo(url: string): Promise<string> {
+  const args = ['--from-config-datasource', '--to-schema', 'prisma/schema.prisma', '--script'];
+  return prisma(url, 'migrate', 'diff', ...args);
 }
 
 /** The output of the official CLI. */

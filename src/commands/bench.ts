@@ -3,6 +3,7 @@
 
 import { availableParallelism } from 'node:os';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
+import { MAX_PARTITIONS } from '../store/ratingTable.js';
 import { DATABASE_BENCHES, type DatabaseBenchName } from './bench/database.js';
 import { type BenchFigures, figuresRow, headRow } from './bench/report.js';
 import { runBench } from './bench/run.js';
@@ -27,6 +28,7 @@ interface BenchOptions {
   threads: number;
   seconds: number;
   repeats: number;
+  partitions: number;
   save?: string | true;
   json?: boolean;
 }
@@ -60,7 +62,12 @@ export function addBench(program: Command, io: Io): void {
       '--engine <name>',
       'as in `marquee engines`, or auto; without it native, wasm and tfjs:wasm (gpu: webgpu)',
     )
-    .option('--shape <name>', 'sizes of ml-100k, ml-1m or ml-20m', parseShape, 'ml-20m')
+    .option(
+      '--shape <name>',
+      'sizes of ml-100k, ml-1m or ml-20m, or 100m: a hundred million ratings',
+      parseShape,
+      'ml-20m',
+    )
     .addOption(
       new Option(
         '--preset <name>',
@@ -72,6 +79,12 @@ export function addBench(program: Command, io: Io): void {
     .option('--threads <n>', 'threads of each engine', wholeNumber(1, 1024), availableParallelism())
     .option('--seconds <n>', 'how long to measure each figure', wholeNumber(1, 600), 5)
     .option('--repeats <n>', 'how often; the median counts', wholeNumber(1, 100), 5)
+    .option(
+      '--partitions <n>',
+      'divide the ratings into so many tables (import, cursor)',
+      wholeNumber(1, MAX_PARTITIONS),
+      1,
+    )
     .option('--save [file]', 'append table and raw figures to docs/benchmarks.md, or to the file')
     .option('--json', 'one line of JSON per engine')
     .addHelpText('after', HELP)
@@ -81,7 +94,7 @@ export function addBench(program: Command, io: Io): void {
 /** `tiny` is known, and not listed. */
 function parseShape(text: string): ShapeName {
   if (Object.hasOwn(SHAPES, text)) return text as ShapeName;
-  throw new InvalidArgumentError('Allowed choices are ml-100k, ml-1m, ml-20m.');
+  throw new InvalidArgumentError('Allowed choices are ml-100k, ml-1m, ml-20m, 100m.');
 }
 
 async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<void> {

@@ -7,6 +7,7 @@ import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import { applyMigrations } from './migrate.js';
+import { divideRatings } from './ratingPartitions.js';
 import { type RatingPairs, readPairs } from './ratingReader.js';
 import { readCopy } from './rowStream.js';
 import { inTransaction, openStore, type Store } from './store.js';
@@ -14,14 +15,19 @@ import { inTransaction, openStore, type Store } from './store.js';
 const READ = 'select user_id, movie_id, rating from ratings order by user_id, movie_id';
 const FETCH_ROWS = 10_000;
 
-/** Migrated and empty; dropped whatever happens. */
-export async function withBenchDatabase<T>(url: string, work: (store: Store) => Promise<T>): Promise<T> {
+/** Migrated and empty, ratings divided into so many tables; dropped whatever happens. */
+export async function withBenchDatabase<T>(
+  url: string,
+  work: (store: Store) => Promise<T>,
+  partitions = 1,
+): Promise<T> {
   const name = `marquee_bench_${randomUUID().replaceAll('-', '')}`;
   await execute(url, `create database ${name}`);
   try {
     const own = new URL(url);
     own.pathname = `/${name}`;
     await applyMigrations(own.href);
+    await divideRatings(own.href, partitions);
     const store = await openStore(own.href);
     try {
       return await work(store);

@@ -9,36 +9,17 @@
 import pg from 'pg';
 import type { RatingCounts } from './ratingMerge.js';
 import type { RatingSums } from './ratingRows.js';
+import { ADD_INDEX, ADD_KEY } from './ratingTable.js';
 import type { TotalColumns } from './ratingTotals.js';
 
 const ROWS_PER_INSERT = 10_000;
 const UNIQUE_VIOLATION = '23505';
 
-// Whatever else hangs on the table would be lost with it, so only a table as the migrations make it is swapped.
-export const IS_FILLABLE = `
-  select not exists (select from ratings)
-    and relnamespace = current_schema()::regnamespace and has_schema_privilege(relnamespace, 'create')
-    and relkind = 'r' and relowner = current_user::regrole and reloptions is null and reltablespace = 0
-    and not relrowsecurity and not relhastriggers and not relhassubclass and not relispartition
-    and (select count(*) from pg_index where indrelid = ratings.oid) = 2
-    and not exists (select from pg_attribute where attrelid = ratings.oid and attacl is not null)
-    and not exists (
-      select from pg_depend
-      where refclassid = 'pg_class'::regclass and refobjid = ratings.oid
-        and classid not in ('pg_class'::regclass, 'pg_type'::regclass, 'pg_constraint'::regclass, 'pg_attrdef'::regclass)
-    ) as is_fillable
-  from pg_class ratings
-  where oid = 'ratings'::regclass`;
-
-// Not temporary: it becomes the table, and parallel workers cannot read temporary ones.
-export const CREATE_STAGING_TABLE =
-  'create table staging_ratings (like ratings including all excluding indexes)';
-
 export const IS_STILL_EMPTY = 'select not exists (select from ratings) as is_empty';
 
-const ADD_KEY = `
+const TRY_KEY = `
   savepoint before_key;
-  alter table staging_ratings add constraint staging_ratings_pkey primary key (user_id, movie_id)`;
+  ${ADD_KEY}`;
 
 // Two steps: what is sorted or hashed for the first is two numbers a rating, and the second has few pairs to look for.
 const FIND_DUPLICATES = `
@@ -54,7 +35,7 @@ const FIND_DUPLICATES = `
 const DELETE_DUPLICATES = `
   delete from staging_ratings
   using (
-    select staged.ctid as place,
+    select staged.tableoid as part, staged.ctid as place,
       row_number() over (
         partition by staged.user_id, staged.movie_id
         order by staged.rated_at desc nulls last, staged.ctid desc
@@ -62,32 +43,7 @@ const DELETE_DUPLICATES = `
     from staging_ratings staged
     join duplicate_pairs pair on pair.user_id = staged.user_id and pair.movie_id = staged.movie_id
   ) ranked
-  where staging_ratings.ctid = place and nth_newest > 1`;
-
-const ADD_INDEX = 'create index staging_ratings_movie_id_user_id_idx on staging_ratings (movie_id, user_id)';
-
-// The grants go along.
-const SWAP = `
-  do $$
-  declare
-    privilege record;
-  begin
-    for privilege in
-      select privilege_type, is_grantable, case grantee when 0 then 'public' else grantee::regrole::text end as grantee
-      from pg_class, aclexplode(relacl)
-      where oid = 'ratings'::regclass and grantee <> relowner
-    loop
-      execute format(
-        'grant %s on staging_ratings to %s%s', privilege.privilege_type, privilege.grantee,
-        case when privilege.is_grantable then ' with grant option' else '' end
-      );
-    end loop;
-  end
-  $$;
-  drop table ratings;
-  alter table staging_ratings rename to ratings;
-  alter table ratings rename constraint staging_ratings_pkey to ratings_pkey;
-  alter index staging_ratings_movie_id_user_id_idx rename to ratings_movie_id_user_id_idx`;
+  where staging_ratings.ctid = place and staging_ratings.tableoid = part and nth_newest > 1`;
 
 /**
  * `staged` rows are there, whose sums are given. Leaves user_changes and movie_changes for the statistics. The caller keeps
@@ -114,15 +70,10 @@ export async function buildRatings(
   return { inserted: staged - duplicates, updated: 0, duplicates };
 }
 
-/** To be called last: readers wait from here on. */
-export async function swapRatings(client: pg.PoolClient): Promise<void> {
-  await client.query(SWAP);
-}
-
 /** Most files have no duplicates, and the key finds out for nothing. Gives how many were removed. */
 async function addKey(client: pg.PoolClient): Promise<number> {
   try {
-    await client.query(ADD_KEY);
+    await client.query(TRY_KEY);
     return 0;
   } catch (error) {
     if (!(error instanceof pg.DatabaseError) || error.code !== UNIQUE_VIOLATION) throw error;

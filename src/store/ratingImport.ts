@@ -8,7 +8,7 @@
 import type { Writable } from 'node:stream';
 import type pg from 'pg';
 import { type CopyStreamQuery, from as copyFrom } from 'pg-copy-streams';
-import { AppError } from '../errors.js';
+import { beginAlone } from './importLock.js';
 import {
   columnsOf,
   type ImportCounts,
@@ -17,21 +17,14 @@ import {
   saveRejects,
   startImportRecord,
 } from './importRecord.js';
-import {
-  buildRatings,
-  CREATE_STAGING_TABLE,
-  IS_FILLABLE,
-  IS_STILL_EMPTY,
-  swapRatings,
-} from './ratingFill.js';
+import { buildRatings, IS_STILL_EMPTY } from './ratingFill.js';
 import * as sql from './ratingImportSql.js';
 import { CREATE_STAGING_RATINGS, mergeRatings } from './ratingMerge.js';
 import { RATING_COPY_COLUMNS, type RatingSums } from './ratingRows.js';
 import { findScale, saveScale } from './ratingScale.js';
+import { countPartitions, createStagingTable, IS_REPLACEABLE, swapRatings } from './ratingTable.js';
 import type { RatingScale } from './scale.js';
 import type { Store } from './store.js';
-
-const LOCK_NOT_AVAILABLE = '55P03';
 
 export interface MovieRow {
   movieId: number;
@@ -88,21 +81,34 @@ export interface RatingImport {
 export async function beginImport(store: Store, source: string): Promise<RatingImport> {
   const client = await store.pool.connect();
   try {
-    await client.query(sql.BEGIN);
+    await beginAlone(client);
     await client.query(sql.CREATE_STAGING);
     const { rows } = await client.query(
-      `select pg_backend_pid() as pid, is_fillable from (${IS_FILLABLE}) ratings`,
+      `select pg_backend_pid() as pid, is_replaceable and not exists (select from ratings) as is_fillable
+       from (${IS_REPLACEABLE}) ratings`,
     );
     const { pid, is_fillable } = rows[0];
-    await client.query(is_fillable ? CREATE_STAGING_TABLE : CREATE_STAGING_RATINGS);
+    const partitions = await countPartitions(client);
+    if (is_fillable) await createStagingTable(client, partitions);
+    else await client.query(CREATE_STAGING_RATINGS);
     const scale = await findScale(client);
     const id = await startImportRecord(store, source);
-    return new PostgresImport(store, client, { id, scale, backendPid: pid, stagingIsTable: is_fillable });
+    const begun = { id, scale, backendPid: pid, partitions, stagingIsTable: is_fillable };
+    return new PostgresImport(store, client, begun);
   } catch (error) {
     client.release(true);
-    const isBusy = (error as pg.DatabaseError).code === LOCK_NOT_AVAILABLE;
-    throw isBusy ? new AppError('IMPORT_BUSY', 'another import is running on this database') : error;
+    throw error;
   }
+}
+
+/** What was found out as it began. */
+interface BegunImport {
+  id: number;
+  scale: RatingScale | null;
+  backendPid: number;
+  partitions: number;
+  /** The staging table is to become the table of ratings. */
+  stagingIsTable: boolean;
 }
 
 class PostgresImport implements RatingImport {
@@ -110,22 +116,16 @@ class PostgresImport implements RatingImport {
   readonly scale: RatingScale | null;
   readonly #store: Store;
   readonly #client: pg.PoolClient;
-  readonly #backendPid: number;
-  readonly #stagingIsTable: boolean;
+  readonly #begun: BegunImport;
   #copied: CopyStreamQuery | null = null;
   #swapsTables = false;
 
-  constructor(
-    store: Store,
-    client: pg.PoolClient,
-    begun: { id: number; scale: RatingScale | null; backendPid: number; stagingIsTable: boolean },
-  ) {
+  constructor(store: Store, client: pg.PoolClient, begun: BegunImport) {
     this.#store = store;
     this.#client = client;
     this.id = begun.id;
     this.scale = begun.scale;
-    this.#backendPid = begun.backendPid;
-    this.#stagingIsTable = begun.stagingIsTable;
+    this.#begun = begun;
   }
 
   async stageMovies(rows: readonly MovieRow[]): Promise<void> {
@@ -157,7 +157,7 @@ class PostgresImport implements RatingImport {
   }
 
   async stop(): Promise<void> {
-    await this.#store.pool.query('select pg_terminate_backend($1)', [this.#backendPid]);
+    await this.#store.pool.query('select pg_terminate_backend($1)', [this.#begun.backendPid]);
   }
 
   async merge(sums: RatingSums): Promise<MergeResult> {
@@ -165,10 +165,10 @@ class PostgresImport implements RatingImport {
     await this.#client.query(sql.ANALYZE_STAGING);
     await this.#client.query(sql.LOCK_RATINGS);
     const staged = this.#copied?.rowCount ?? 0;
-    this.#swapsTables = this.#stagingIsTable && staged > 0 && (await one(IS_STILL_EMPTY)).is_empty;
+    this.#swapsTables = this.#begun.stagingIsTable && staged > 0 && (await one(IS_STILL_EMPTY)).is_empty;
     const ratings = this.#swapsTables
       ? await buildRatings(this.#client, staged, sums)
-      : await mergeRatings(this.#client, staged);
+      : await mergeRatings(this.#client, staged, this.#begun.partitions);
     const movies = await one(sql.MERGE_MOVIES);
     const placeholders = await this.#client.query(sql.MERGE_PLACEHOLDER_MOVIES);
     const links = await one(sql.MERGE_LINKS);
@@ -204,7 +204,7 @@ class PostgresImport implements RatingImport {
       counts.moviesAdded,
     ]);
     if (this.#swapsTables) await swapRatings(this.#client);
-    else if (this.#stagingIsTable) await this.#client.query('drop table staging_ratings');
+    else if (this.#begun.stagingIsTable) await this.#client.query('drop table staging_ratings');
     await this.#client.query('commit').catch(async (error: unknown) => {
       if (!(await this.#isCommitted())) throw error;
     });

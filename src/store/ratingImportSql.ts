@@ -3,17 +3,6 @@
 
 import { NEXT_USER_IDX } from './users.js';
 
-// One import at a time. A killed import holds the lock until the server notices that its client is gone: it looks twice a
-// second (Windows cannot), and who comes next waits that long. The lock's number is any that nothing else here uses.
-export const BEGIN = `
-  begin;
-  set local lock_timeout = '2s';
-  select set_config('client_connection_check_interval', '500ms', true)
-  where version() !~* 'windows|mingw|visual c|msvc';
-  select pg_advisory_xact_lock(7267801);
-  set local lock_timeout to default;
-  set local work_mem = '64MB'`;
-
 export const CREATE_STAGING = `
   create temp table staging_movies (
     movie_id int not null, title text not null, year int, genres text[] not null, line int not null

@@ -31,7 +31,10 @@ const FIRST_ELEMENT = 4 + 5 * 4 + 4;
 const ELEMENT_BYTES = 8;
 const TIME_BYTES = 12;
 
-const SNAPSHOT = 'begin isolation level repeatable read read only';
+// Of a divided table each partition is grouped on its own, and its users, not its ratings, are merged into their order.
+const SNAPSHOT = `
+  begin isolation level repeatable read read only;
+  set local enable_partitionwise_aggregate = on`;
 
 export interface RatingTable {
   /** Rows of the embeddings, one for each rating. */

@@ -43,7 +43,8 @@ async function benchImport(url: string, settings: BenchSettings): Promise<BenchF
     await writeRatings(join(folder, NEWER), set, newerUser(set));
     await writeRatings(join(folder, SPREAD), set, anyUser(set));
     while (rounds.length < settings.repeats) {
-      rounds.push(await withBenchDatabase(url, (store) => runRound(store, folder, set.ratings)));
+      const round = (store: Store) => runRound(store, folder, set.ratings);
+      rounds.push(await withBenchDatabase(url, round, settings.partitions));
     }
   });
   const seconds = rounds.map(({ filled }) => filled.seconds[0]);
@@ -75,28 +76,32 @@ async function runRound(store: Store, folder: string, ratings: number): Promise<
 
 async function benchCursor(url: string, settings: BenchSettings): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(url, async (store) => {
-    await withFolder(async (folder) => {
-      await writeSyntheticSet(folder, set);
-      await askProcess({ url: store.url, import: folder });
-    });
-    await settle(store);
-    const request = { url: store.url, rows: set.ratings, repeats: settings.repeats };
-    const portal = await askProcess({ ...request, read: 'portal' });
-    const copy = await askProcess({ ...request, read: 'copy' });
-    const objects = await askProcess({ ...request, read: 'objects' });
-    for (const { sum } of [copy, objects]) check(sum, portal.sum);
-    const timing = toTiming(portal.seconds, 1);
-    return {
-      ...aboutServer(await serverVersion(store), settings, set),
-      ...{ rows: set.ratings, rowsPerSecond: set.ratings / timing.median, spread: timing.spread },
-      vsBinaryCopy: median(copy.seconds) / timing.median,
-      vsPgCursor: median(objects.seconds) / timing.median,
-      ...{ peakRssMiB: portal.peakRssMiB, arraysMiB: (set.ratings * ARRAY_BYTES) / MIB },
-      ...{ rawSeconds: portal.seconds, rawBinaryCopySeconds: copy.seconds },
-      rawPgCursorSeconds: objects.seconds,
-    };
-  });
+  return withBenchDatabase(
+    url,
+    async (store) => {
+      await withFolder(async (folder) => {
+        await writeSyntheticSet(folder, set);
+        await askProcess({ url: store.url, import: folder });
+      });
+      await settle(store);
+      const request = { url: store.url, rows: set.ratings, repeats: settings.repeats };
+      const portal = await askProcess({ ...request, read: 'portal' });
+      const copy = await askProcess({ ...request, read: 'copy' });
+      const objects = await askProcess({ ...request, read: 'objects' });
+      for (const { sum } of [copy, objects]) check(sum, portal.sum);
+      const timing = toTiming(portal.seconds, 1);
+      return {
+        ...aboutServer(await serverVersion(store), settings, set),
+        ...{ rows: set.ratings, rowsPerSecond: set.ratings / timing.median, spread: timing.spread },
+        vsBinaryCopy: median(copy.seconds) / timing.median,
+        vsPgCursor: median(objects.seconds) / timing.median,
+        ...{ peakRssMiB: portal.peakRssMiB, arraysMiB: (set.ratings * ARRAY_BYTES) / MIB },
+        ...{ rawSeconds: portal.seconds, rawBinaryCopySeconds: copy.seconds },
+        rawPgCursorSeconds: objects.seconds,
+      };
+    },
+    settings.partitions,
+  );
 }
 
 /** One per cent of new ratings, the i-th by `userOf(i)`. */

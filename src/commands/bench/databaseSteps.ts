@@ -46,7 +46,8 @@ export function synthetic(shapeName: ShapeName): SyntheticOptions {
 export function aboutServer(version: string, settings: BenchSettings, set: SyntheticOptions) {
   const server = { engine: 'postgres', device: `PostgreSQL ${version}`, threads: 1 };
   const { users, movies, ratings } = set;
-  return { ...server, shape: settings.shapeName, users, movies, ratings, repeats: settings.repeats };
+  const { shapeName, partitions, repeats } = settings;
+  return { ...server, shape: shapeName, users, movies, ratings, partitions, repeats };
 }
 
 export function median(values: number[]): number {

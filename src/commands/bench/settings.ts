@@ -18,6 +18,7 @@ export const SHAPES = {
   'ml-100k': { users: 943, movies: 1682, ratings: 100_000 },
   'ml-1m': { users: 6040, movies: 3706, ratings: 1_000_209 },
   'ml-20m': { users: 138_493, movies: 26_744, ratings: 20_000_263 },
+  '100m': { users: 692_500, movies: 60_000, ratings: 100_000_000 },
   tiny: { users: 60, movies: 40, ratings: 2_000 },
 } as const satisfies Record<string, SetSize>;
 export type ShapeName = keyof typeof SHAPES;
@@ -49,17 +50,19 @@ export interface BenchSettings {
   /** How long to measure each figure of each engine. */
   seconds: number;
   repeats: number;
+  /** Tables that ratings are divided into; 1: not divided. */
+  partitions: number;
 }
 
 export function toSettings(
   shapeName: ShapeName,
   presetName: PresetName,
-  timing: Pick<BenchSettings, 'threads' | 'seconds' | 'repeats'>,
+  timing: Pick<BenchSettings, 'threads' | 'seconds' | 'repeats'> & { partitions?: number },
 ): BenchSettings {
   const { users, movies, ratings } = SHAPES[shapeName];
   const trainedRatings = Math.floor(ratings * TRAINED_SHARE);
   return {
-    ...{ shapeName, presetName, ...timing, trainedRatings },
+    ...{ shapeName, presetName, partitions: 1, ...timing, trainedRatings },
     shape: { users, movies, ...BENCH_PRESETS[presetName] },
     stepsPerEpoch: Math.ceil(trainedRatings / OPTIMIZER.batchSize),
   };
