@@ -1,12 +1,14 @@
 // The lists of many users, as batch scoring stores them: the same movies in the same order as their recommendations.
 
 import { setImmediate } from 'node:timers/promises';
+import type { Places } from '../engines/places.js';
 import { movieIdsByIndex } from '../store/movies.js';
 import type { Lists } from '../store/predictions.js';
+import { clipToScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { type UserRow, usersByIndex } from '../store/users.js';
 import type { ModelHost } from './modelHost.js';
-import { recommendAll, type Suggestion } from './recommend.js';
+import { rankAll } from './recommend.js';
 
 /** Users whose lists are asked for at once: enough for every thread, and few enough that the first rows are written soon. */
 const BLOCK_USERS = 128;
@@ -29,32 +31,36 @@ export async function* listsOf(
 ): AsyncGenerator<Lists> {
   const users = await usersByIndex(store, firstIndex, endIndex);
   let movieIds = await movieIdsByIndex(store);
-  let next = suggest(store, host, users.slice(0, BLOCK_USERS), top);
+  let next = rank(store, host, users.slice(0, BLOCK_USERS), top);
   for (let at = 0; at < users.length; at += BLOCK_USERS) {
     const block = users.slice(at, at + BLOCK_USERS);
-    const suggestions = await next;
+    const rankings = await next;
     signal.throwIfAborted();
-    next = suggest(store, host, users.slice(at + BLOCK_USERS, at + 2 * BLOCK_USERS), top);
+    next = rank(store, host, users.slice(at + BLOCK_USERS, at + 2 * BLOCK_USERS), top);
     // The consumer may never ask for more; whoever awaits it sees the failure.
     next.catch(() => {});
     // A movie that was added since.
-    if (suggestions.some((list) => list.some(({ movieIndex }) => movieIndex >= movieIds.length)))
+    if (
+      rankings.some(({ count, movieIndices }) =>
+        movieIndices.subarray(0, count).some((index) => index >= movieIds.length),
+      )
+    )
       movieIds = await movieIdsByIndex(store);
-    yield toLists(modelId, block, suggestions, movieIds);
+    yield toLists({ modelId, scale: host.scale, movieIds }, block, rankings);
     await setImmediate();
   }
 }
 
-async function suggest(
+async function rank(
   store: Store,
   host: ModelHost,
   users: readonly UserRow[],
   first: number,
-): Promise<Suggestion[][]> {
+): Promise<Places[]> {
   if (users.length === 0) return [];
   const conditions = { filter: null, excludeMovieIndices: [], includeRated: false, after: null };
   const order = 'EXPECTED_RATING' as const;
-  return recommendAll(
+  return rankAll(
     store,
     host,
     users.map((user) => ({ user, first, order, seed: 0, ...conditions })),
@@ -62,12 +68,11 @@ async function suggest(
 }
 
 function toLists(
-  modelId: number,
+  { modelId, scale, movieIds }: { modelId: number; scale: RatingScale; movieIds: Int32Array },
   users: readonly UserRow[],
-  suggestions: readonly Suggestion[][],
-  movieIds: Int32Array,
+  rankings: readonly Places[],
 ): Lists {
-  const rows = suggestions.reduce((sum, list) => sum + list.length, 0);
+  const rows = rankings.reduce((sum, { count }) => sum + count, 0);
   const lists = {
     modelIds: new Int32Array(rows).fill(modelId),
     userIds: new Int32Array(rows),
@@ -76,13 +81,12 @@ function toLists(
     predicted: new Float32Array(rows),
   };
   let row = 0;
-  for (const [i, list] of suggestions.entries()) {
-    for (const [place, { movieIndex, rating }] of list.entries()) {
-      lists.userIds[row] = users[i].userId;
+  for (const [i, { count, movieIndices, scores }] of rankings.entries()) {
+    lists.userIds.fill(users[i].userId, row, row + count);
+    for (let place = 0; place < count; place++, row++) {
       lists.ranks[row] = place + 1;
-      lists.movieIds[row] = movieIds[movieIndex];
-      lists.predicted[row] = rating;
-      row++;
+      lists.movieIds[row] = movieIds[movieIndices[place]];
+      lists.predicted[row] = clipToScale(scores[place], scale);
     }
   }
   return lists;

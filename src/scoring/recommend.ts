@@ -2,7 +2,7 @@
 // not where caution is asked for, since nothing is sure of it. For a user without a row, all is fallback.
 
 import { type Bitmap, hasMovie, keepCommon } from '../engines/bitmap.js';
-import { emptyPlaces, offer, type Place, TOP } from '../engines/places.js';
+import { emptyPlaces, offer, type Place, type Places, TOP } from '../engines/places.js';
 import { AppError } from '../errors.js';
 import { ratedMovieIndices } from '../store/ratings.js';
 import { movieStatistics } from '../store/statistics.js';
@@ -40,6 +40,21 @@ export async function recommendAll(
   host: ModelHost,
   requests: readonly RecommendationRequest[],
 ): Promise<Suggestion[][]> {
+  const { rankings, rows } = await rank(store, host, requests);
+  const lists = requests.map(({ user }, i) => toSuggestions(host, user, rankings[i]));
+  return expectedRatings(host, requests, lists, rows);
+}
+
+/** Where only places and scores are wanted, for many users. @throws as recommendAll */
+export async function rankAll(
+  store: Store,
+  host: ModelHost,
+  requests: readonly RecommendationRequest[],
+): Promise<Places[]> {
+  return (await rank(store, host, requests)).rankings;
+}
+
+async function rank(store: Store, host: ModelHost, requests: readonly RecommendationRequest[]) {
   for (const { order } of requests) checkOrder(host, order);
   const users = requests.map(({ user }) => user);
   const [rated, filtered, movies, rows] = await Promise.all([
@@ -52,10 +67,10 @@ export async function recommendAll(
   const candidates = requests.map((request, i) => candidatesOf(all, request, filtered[i], rated[i]));
   const fromModel = await bestOfModel(host, requests, candidates, rows);
   const unknown = movies.filter(({ index }) => !isKnownMovie(host, index));
-  const merged = requests.map((request, i) =>
+  const rankings = requests.map((request, i) =>
     merge(host, request, fromModel[i], candidates[i], rows.indices[i] >= 0 ? unknown : movies),
   );
-  return expectedRatings(host, requests, merged, rows);
+  return { rankings, rows };
 }
 
 function checkOrder({ isCertain }: ModelHost, order: RecommendationOrder): void {
@@ -91,8 +106,8 @@ async function bestOfModel(
   requests: readonly RecommendationRequest[],
   candidates: readonly Bitmap[],
   rows: Rows,
-): Promise<Place[][]> {
-  const best: Place[][] = requests.map(() => []);
+): Promise<Places[]> {
+  const best = requests.map(() => emptyPlaces(0));
   // Equal in order and in whether rows are solved for: users who are known keep to the engine.
   const groups = new Map<string, number[]>();
   for (const [i, { order }] of requests.entries()) {
@@ -106,8 +121,11 @@ async function bestOfModel(
     const { n } = request;
     const top = await host.topMovies({ ...request, folded: isFolded ? rows.folded : null });
     for (const [b, i] of asked.entries()) {
-      for (let place = b * n; place < b * n + top.counts[b]; place++)
-        best[i].push({ index: top.movieIndices[place], score: top.scores[place] });
+      const count = Math.min(top.counts[b], requests[i].first);
+      const from = b * n;
+      const scores = top.scores.subarray(from, from + count);
+      const movieIndices = top.movieIndices.subarray(from, from + count);
+      best[i] = { count, scores, movieIndices };
     }
   }
   return best;
@@ -136,23 +154,31 @@ function toRankRequest(
   };
 }
 
+/** The model's places and those of the movies that need a fallback. */
 function merge(
   host: ModelHost,
   { user, order, first, after }: RecommendationRequest,
-  fromModel: readonly Place[],
+  fromModel: Places,
   candidates: Bitmap,
   fallback: readonly FallbackMovie[],
-): Suggestion[] {
+): Places {
+  if (fallback.length === 0 || (order === 'CAUTIOUS' && sourceFor(host, user) !== 'FALLBACK'))
+    return fromModel;
   const places = emptyPlaces(first);
-  const source = sourceFor(host, user);
-  for (const { score, index } of fromModel) offer(places, after ?? TOP, score, index);
-  for (const movie of order === 'CAUTIOUS' && source !== 'FALLBACK' ? [] : fallback) {
+  for (let place = 0; place < fromModel.count; place++)
+    offer(places, TOP, fromModel.scores[place], fromModel.movieIndices[place]);
+  for (const movie of fallback) {
     if (!hasMovie(candidates, movie.index)) continue;
     const score = Math.fround(fallbackRating(host.ratingMean, user, movie));
     offer(places, after ?? TOP, score, movie.index);
   }
-  return Array.from(places.movieIndices.subarray(0, places.count), (movieIndex, i) => {
-    const score = places.scores[i];
+  return places;
+}
+
+function toSuggestions(host: ModelHost, user: Asker, { count, scores, movieIndices }: Places): Suggestion[] {
+  const source = sourceFor(host, user);
+  return Array.from(movieIndices.subarray(0, count), (movieIndex, i) => {
+    const score = scores[i];
     const from = isKnownMovie(host, movieIndex) ? source : 'FALLBACK';
     return { movieIndex, score, ...toScored(host, score, from, Number.NaN) };
   });

@@ -82,16 +82,24 @@ export async function findRatings(
 
 /** Embedding rows of the movies that each user has rated. */
 export async function ratedMovieIndices(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
-  const { rows } = await store.pool.query<{ userId: number; indices: number[] }>({
+  // As bytes: batch scoring asks for every user, and an array would come as text.
+  const { rows } = await store.pool.query<{ userId: number; indices: Buffer }>({
     name: 'rated-movie-indices',
-    text: `select user_id as "userId", array_agg(idx) as indices
+    text: `select user_id as "userId", string_agg(int4send(idx), '') as indices
            from ratings join movies using (movie_id)
            where user_id = any($1::int[])
            group by user_id`,
     values: [userIds],
   });
-  const byUser = new Map(rows.map((row) => [row.userId, Int32Array.from(row.indices)]));
+  const byUser = new Map(rows.map(({ userId, indices }) => [userId, toIntegers(indices)]));
   return userIds.map((userId) => byUser.get(userId) ?? new Int32Array(0));
+}
+
+/** Of big-endian bytes, as PostgreSQL sends them. */
+function toIntegers(bytes: Buffer): Int32Array {
+  const integers = new Int32Array(bytes.length / 4);
+  for (let i = 0; i < integers.length; i++) integers[i] = bytes.readInt32BE(4 * i);
+  return integers;
 }
 
 /** What a user has rated, by embedding row. */
