@@ -118,6 +118,21 @@ test('bench cursor gives rows a second, and how that compares with COPY and with
   });
 });
 
+test('bench serve gives percentiles of three queries at a fixed rate, idle and while a run trains', async () => {
+  const lines = await benchLines('serve', '--rate', '20', '--threads', '1');
+  expect(lines.map(({ query, state }) => `${query}, ${state}`)).toEqual([
+    ...['trivial, idle', 'top ten, idle', 'page, idle'],
+    ...['trivial, training', 'top ten, training', 'page, training'],
+  ]);
+  for (const line of lines) {
+    expect(line).toMatchObject({ bench: 'serve', shape: 'tiny', preset: 'paper', rate: 20, requests: 20 });
+    expect(line.p50Ms).toBeLessThanOrEqual(line.p95Ms);
+    expect(line.p95Ms).toBeLessThanOrEqual(line.p99Ms);
+    expect(line.p99Ms).toBeLessThanOrEqual(line.maxMs);
+    expect(line).toMatchObject({ requestsPerSecond: expect.any(Number), lateP99Ms: expect.any(Number) });
+  }
+});
+
 test('--save appends a table, the raw figures, the machine and the command line', async () => {
   const file = join(aFolder({ 'benchmarks.md': '# Benchmarks\n' }), 'benchmarks.md');
   const args = ['bench', 'epoch', ...QUICK, '--save', file];

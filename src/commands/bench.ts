@@ -1,5 +1,5 @@
-// marquee bench: how fast the engines are here, beside what the hardware could do and what TensorFlow.js does; and how fast
-// ratings get into PostgreSQL and out of it.
+// marquee bench: how fast the engines are here, beside what the hardware could do and what TensorFlow.js does; how fast
+// ratings get into PostgreSQL and out of it; and how soon the API answers.
 
 import { availableParallelism } from 'node:os';
 import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
@@ -12,6 +12,7 @@ import {
   BENCH_NAMES,
   BENCH_PRESETS,
   type BenchName,
+  DEFAULT_RATE,
   type PresetName,
   SHAPES,
   type ShapeName,
@@ -23,12 +24,13 @@ import { withDatabase } from './session.js';
 
 interface BenchOptions {
   engine?: string;
-  shape: ShapeName;
+  shape?: ShapeName;
   preset: PresetName;
   threads: number;
   seconds: number;
   repeats: number;
   partitions: number;
+  rate: number;
   save?: string | true;
   json?: boolean;
 }
@@ -48,14 +50,15 @@ For these five the ratings are made in memory, and no database is used.
           by few users and by all
   cursor  all ratings into typed arrays, over binary COPY and over a cursor with row objects
   lists   the best hundred movies of every user into the table predictions; then a part of it by one worker and by two
-These make a database of their own on the server and drop it; --engine and --seconds mean nothing to them, --preset and
---threads only to lists. How to read the figures: docs/benchmarks.md.`;
+  serve   the API under --rate requests a second, before and while a run of --preset trains in the same process
+These make a database of their own on the server and drop it; --engine means nothing to them, --preset and --threads only to
+lists and serve, --seconds only to serve (for each of its six figures). How to read the figures: docs/benchmarks.md.`;
 
 export function addBench(program: Command, io: Io): void {
   program
     .command('bench')
     .description(
-      'measure the engines (a training step, an epoch, scoring, a sweep, a GPU) or the database (import, cursor, lists)',
+      'measure the engines (a training step, an epoch, scoring, a sweep, a GPU), the database (import, cursor, lists) or the API (serve)',
     )
     .addArgument(new Argument('<name>', 'what to measure').choices(BENCH_NAMES))
     .option(
@@ -64,9 +67,8 @@ export function addBench(program: Command, io: Io): void {
     )
     .option(
       '--shape <name>',
-      'sizes of ml-100k, ml-1m or ml-20m, or 100m: a hundred million ratings',
+      'sizes of ml-100k, ml-1m or ml-20m, or 100m: a hundred million ratings (default: ml-20m; serve: ml-1m)',
       parseShape,
-      'ml-20m',
     )
     .addOption(
       new Option(
@@ -85,6 +87,7 @@ export function addBench(program: Command, io: Io): void {
       wholeNumber(1, MAX_PARTITIONS),
       1,
     )
+    .option('--rate <n>', 'requests a second, of serve', wholeNumber(1, 100_000), DEFAULT_RATE)
     .option('--save [file]', 'append table and raw figures to docs/benchmarks.md, or to the file')
     .option('--json', 'one line of JSON per engine')
     .addHelpText('after', HELP)
@@ -108,14 +111,17 @@ async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<vo
       `${head}${figuresRow(name, figures)}   ${figures.device}`,
     );
   };
-  const settings = toSettings(options.shape, options.preset, options);
+  const shape = options.shape ?? (name === 'serve' ? 'ml-1m' : 'ml-20m');
+  const settings = toSettings(shape, options.preset, options);
   const notes: string[] = [];
   const onSkipped = (engine: string, reason: string) => {
     notes.push(`${engine}: ${reason}`);
     output.event({ event: 'skipped', bench: name, engine, reason }, `${engine}: ${reason}`);
   };
   if (isDatabaseBench(name)) {
-    await withDatabase(io.config, async (url) => onFigures(await DATABASE_BENCHES[name](url, settings)));
+    await withDatabase(io.config, async (url) => {
+      for (const figures of [await DATABASE_BENCHES[name](url, settings)].flat()) onFigures(figures);
+    });
   } else await runBench(name, settings, options.engine ?? null, { onFigures, onSkipped });
   if (rows.length > 0 && rows.every(({ hardware }) => hardware === null)) {
     notes.push('no native engine: floor not measured');

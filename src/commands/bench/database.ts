@@ -1,4 +1,4 @@
-// The benches that need PostgreSQL: import and cursor. On the server that the other commands use, in a database of their own,
+// The benches that need PostgreSQL, import and cursor in full. On the server that the other commands use, in a database of their own,
 // with a synthetic set of the shape's size.
 
 import { createWriteStream } from 'node:fs';
@@ -13,6 +13,7 @@ import type { DatabaseAnswer } from './databaseProcess.js';
 import { aboutServer, askProcess, check, median, SEED, synthetic, withFolder } from './databaseSteps.js';
 import { benchLists } from './lists.js';
 import type { BenchFigures } from './report.js';
+import { benchServe } from './serve.js';
 import type { BenchSettings } from './settings.js';
 import { toTiming } from './timing.js';
 
@@ -24,7 +25,12 @@ const ARRAY_BYTES = 12;
 const MIB = 2 ** 20;
 
 /** @throws AppError BENCH_WRONG_RESULT */
-export const DATABASE_BENCHES = { import: benchImport, cursor: benchCursor, lists: benchLists } as const;
+export const DATABASE_BENCHES = {
+  import: benchImport,
+  cursor: benchCursor,
+  lists: benchLists,
+  serve: benchServe,
+} as const;
 export type DatabaseBenchName = keyof typeof DATABASE_BENCHES;
 
 interface ImportRound {

@@ -2,7 +2,7 @@
 
 import type { BenchName } from './settings.js';
 
-/** What a bench found about one engine: figures by the names of the --json line. */
+/** What a bench found about one engine, or one query: figures by the names of the --json line. */
 export type BenchFigures = { engine: string; device: string; threads: number } & Record<string, unknown>;
 
 interface Column {
@@ -81,6 +81,13 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'two workers', of: 'twoWorkersRatio', show: TIMES },
     { head: 'peak MiB', of: 'peakRssMiB' },
   ],
+  serve: [
+    { head: 'p50 ms', of: 'p50Ms' },
+    { head: 'p95 ms', of: 'p95Ms' },
+    { head: 'p99 ms', of: 'p99Ms' },
+    { head: 'most, ms', of: 'maxMs' },
+    { head: 'requests/s', of: 'requestsPerSecond' },
+  ],
   gpu: [
     { head: 'µs/step', of: 'usPerStep' },
     { head: 'spread', of: 'spread', show: PERCENT },
@@ -94,28 +101,42 @@ const COLUMNS: Record<BenchName, Column[]> = {
   ],
 };
 
-const ENGINE_WIDTH = 14;
+/** What a row is about. */
+interface Subject {
+  head: string;
+  width: number;
+  of(figures: BenchFigures): string;
+}
+
+const ENGINE: Subject = { head: 'engine', width: 14, of: ({ engine }) => engine };
+const QUERY: Subject = { head: 'query', width: 18, of: ({ query, state }) => `${query}, ${state}` };
+
+function subjectOf(bench: BenchName): Subject {
+  return bench === 'serve' ? QUERY : ENGINE;
+}
 
 export function headRow(bench: BenchName): string {
   const heads = COLUMNS[bench].map(({ head }) => head.padStart(widthOf(head)));
-  return ['engine'.padEnd(ENGINE_WIDTH), 'threads', ...heads].join('  ');
+  const { head, width } = subjectOf(bench);
+  return [head.padEnd(width), 'threads', ...heads].join('  ');
 }
 
 export function figuresRow(bench: BenchName, figures: BenchFigures): string {
   const cells = COLUMNS[bench].map((column) => cellOf(column, figures).padStart(widthOf(column.head)));
-  const { engine, threads } = figures;
-  return [engine.padEnd(ENGINE_WIDTH), String(threads).padStart('threads'.length), ...cells].join('  ');
+  const { of, width } = subjectOf(bench);
+  return [of(figures).padEnd(width), String(figures.threads).padStart('threads'.length), ...cells].join('  ');
 }
 
 export function markdownTable(bench: BenchName, rows: readonly BenchFigures[]): string {
   const columns = COLUMNS[bench];
+  const subject = subjectOf(bench);
   const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
   return [
-    line(['engine', 'device', 'threads', ...columns.map(({ head }) => head)]),
+    line([subject.head, 'device', 'threads', ...columns.map(({ head }) => head)]),
     `|---|---|${'--:|'.repeat(columns.length + 1)}`,
     ...rows.map((figures) =>
       line([
-        ...[figures.engine, figures.device, String(figures.threads)],
+        ...[subject.of(figures), figures.device, String(figures.threads)],
         ...columns.map((column) => cellOf(column, figures)),
       ]),
     ),

@@ -2,10 +2,20 @@
 
 import type { ModelShape, OptimizerSettings } from '../../engines/engine.js';
 
-export const BENCH_NAMES = ['step', 'epoch', 'score', 'sweep', 'gpu', 'import', 'cursor', 'lists'] as const;
+export const BENCH_NAMES = [
+  'step',
+  'epoch',
+  'score',
+  'sweep',
+  'gpu',
+  'import',
+  'cursor',
+  'lists',
+  'serve',
+] as const;
 export type BenchName = (typeof BENCH_NAMES)[number];
 /** Without those that measure PostgreSQL: bench/database.ts. */
-export type EngineBenchName = Exclude<BenchName, 'import' | 'cursor' | 'lists'>;
+export type EngineBenchName = Exclude<BenchName, 'import' | 'cursor' | 'lists' | 'serve'>;
 
 interface SetSize {
   users: number;
@@ -52,17 +62,21 @@ export interface BenchSettings {
   repeats: number;
   /** Tables that ratings are divided into; 1: not divided. */
   partitions: number;
+  /** Requests a second, of serve. */
+  rate: number;
 }
+
+export const DEFAULT_RATE = 100;
 
 export function toSettings(
   shapeName: ShapeName,
   presetName: PresetName,
-  timing: Pick<BenchSettings, 'threads' | 'seconds' | 'repeats'> & { partitions?: number },
+  timing: Pick<BenchSettings, 'threads' | 'seconds' | 'repeats'> & { partitions?: number; rate?: number },
 ): BenchSettings {
   const { users, movies, ratings } = SHAPES[shapeName];
   const trainedRatings = Math.floor(ratings * TRAINED_SHARE);
   return {
-    ...{ shapeName, presetName, partitions: 1, ...timing, trainedRatings },
+    ...{ shapeName, presetName, partitions: 1, rate: DEFAULT_RATE, ...timing, trainedRatings },
     shape: { users, movies, ...BENCH_PRESETS[presetName] },
     stepsPerEpoch: Math.ceil(trainedRatings / OPTIMIZER.batchSize),
   };
