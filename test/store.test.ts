@@ -1,3 +1,4 @@
+import { StatementPool } from '#src/store/pool.js';
 import { inTransaction } from '#src/store/store.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
@@ -25,4 +26,25 @@ test('a connection that the server ends inside a transaction is an error of the 
   });
   await expect(cut).rejects.toThrow();
   expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('a named statement that a pooler has lost, or has already, is asked without a name from then on', async () => {
+  const pool = new StatementPool({ connectionString: store.url, max: 1 });
+  const ask = () => pool.query({ name: 'one', text: 'select $1::int as one', values: [1] });
+  const named = async () => (await pool.query('select name from pg_prepared_statements')).rows;
+  await ask();
+  const [{ name }] = await named();
+  expect(name).toMatch(/^one-[0-9a-f]{12}$/);
+  // What this connection knows is gone, as when the next statement comes to another connection of the server.
+  await pool.query('deallocate all');
+  expect((await ask()).rows).toEqual([{ one: 1 }]);
+  expect((await ask()).rows).toEqual([{ one: 1 }]);
+  expect(await named()).toEqual([]);
+  await pool.end();
+  // And a connection that another client has used already.
+  const later = new StatementPool({ connectionString: store.url, max: 1 });
+  await later.query(`prepare "${name}" as select $1::int as one`);
+  const again = await later.query({ name: 'one', text: 'select $1::int as one', values: [1] });
+  expect(again.rows).toEqual([{ one: 1 }]);
+  await later.end();
 });

@@ -3,12 +3,12 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import type pg from 'pg';
 import { AppError, messageOf } from '../errors.js';
+import { StatementPool } from './pool.js';
 import { PrismaClient } from './prisma/client.js';
-import { createSocket } from './socket.js';
 
-const POOL_SIZE = 10;
+export const POOL_SIZE = 10;
 
 export interface Store {
   url: string;
@@ -19,13 +19,7 @@ export interface Store {
 
 /** @throws AppError DATABASE_UNREACHABLE */
 export async function openStore(url: string): Promise<Store> {
-  const pool = new pg.Pool({
-    ...{ connectionString: url, max: POOL_SIZE, application_name: 'marquee', stream: createSocket },
-  });
-  // A connection that the server ends, idle or in use, is replaced by the pool, and the query in hand is rejected; without
-  // listeners the event would end the process.
-  pool.on('error', () => {});
-  pool.on('connect', (client) => client.on('error', () => {}));
+  const pool = new StatementPool({ connectionString: url, max: POOL_SIZE, application_name: 'marquee' });
   try {
     await pool.query('select 1');
   } catch (error) {
@@ -35,6 +29,10 @@ export async function openStore(url: string): Promise<Store> {
       cause: error,
     });
   }
+  return toStore(url, pool);
+}
+
+export function toStore(url: string, pool: pg.Pool): Store {
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
   return {
     url,
@@ -102,12 +100,13 @@ const UNREACHABLE_CODES = new Set([
 
 /** The error of a database that is away as an AppError; anything else as it is. */
 export function explainDatabaseError(error: unknown): unknown {
-  if (error instanceof AppError || !(error instanceof Error)) return error;
+  if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
+  const { code = '', message = '' } = error as { code?: string; message?: string };
   const isAway =
-    UNREACHABLE_CODES.has((error as { code?: string }).code ?? '') ||
-    /Connection terminated|connection error and is not queryable/.test(error.message);
+    UNREACHABLE_CODES.has(code) ||
+    /Connection terminated|connection error and is not queryable/.test(message);
   if (!isAway) return error;
-  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${messageOf(error)}`, { cause: error });
+  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${message}`, { cause: error });
 }
 
 /** The database's clock, which all replicas share. */
