@@ -13,6 +13,8 @@ const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 export interface Config {
   /** null: use the embedded PostgreSQL in `homeDir`. */
   databaseUrl: string | null;
+  /** A streaming replica of it that queries of the API are read from; null: there is none. */
+  readUrl: string | null;
   host: string;
   port: number;
   /** Folder of the embedded PostgreSQL. */
@@ -25,6 +27,11 @@ export interface Config {
 /** One line each for `--help` and the README: name, default, meaning with range. */
 export const ENVIRONMENT = [
   { name: 'DATABASE_URL', byDefault: 'unset', meaning: 'PostgreSQL ≥ 15 to use; unset: the embedded server' },
+  {
+    name: 'MARQUEE_READ_URL',
+    byDefault: 'unset',
+    meaning: 'streaming replica of DATABASE_URL that `serve` answers queries from',
+  },
   { name: 'HOST', byDefault: '127.0.0.1', meaning: 'address to listen on' },
   { name: 'PORT', byDefault: '4000', meaning: 'port to listen on, 0 to 65535 (0: any free port)' },
   { name: 'MARQUEE_HOME', byDefault: '.marquee', meaning: 'folder of the embedded PostgreSQL' },
@@ -41,8 +48,17 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
   const known = new Set<string>(ENVIRONMENT.map((variable) => variable.name));
   const unknown = Object.keys(env).find((name) => name.startsWith('MARQUEE_') && !known.has(name));
   if (unknown) throw new AppError('CONFIG_INVALID', `unknown environment variable ${unknown}`);
+  const databaseUrl = parseUrl(env.DATABASE_URL, 'DATABASE_URL');
+  const readUrl = parseUrl(env.MARQUEE_READ_URL, 'MARQUEE_READ_URL');
+  if (readUrl !== null && databaseUrl === null) {
+    throw new AppError(
+      'CONFIG_INVALID',
+      'MARQUEE_READ_URL is set without DATABASE_URL, of which it is a replica',
+    );
+  }
   return Object.freeze({
-    databaseUrl: parseDatabaseUrl(env.DATABASE_URL),
+    databaseUrl,
+    readUrl,
     host: env.HOST || '127.0.0.1',
     port: parsePort(env.PORT || '4000', 'PORT'),
     homeDir: resolve(env.MARQUEE_HOME || '.marquee'),
@@ -78,12 +94,12 @@ export function readVersion(): string {
   return JSON.parse(manifest).version;
 }
 
-function parseDatabaseUrl(text: string | undefined): string | null {
+function parseUrl(text: string | undefined, source: string): string | null {
   if (!text) return null;
   if (!URL.canParse(text) || !/^postgres(ql)?:$/.test(new URL(text).protocol)) {
     throw new AppError(
       'CONFIG_INVALID',
-      'DATABASE_URL is not of the form postgresql://user:password@host:port/database',
+      `${source} is not of the form postgresql://user:password@host:port/database`,
     );
   }
   return text;

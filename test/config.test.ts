@@ -11,6 +11,17 @@ test('without any variable everything has its default', () => {
   });
 });
 
+test('MARQUEE_READ_URL is a replica of DATABASE_URL, and refused without one or in another form', () => {
+  const DATABASE_URL = 'postgresql://marquee@db/marquee';
+  const MARQUEE_READ_URL = 'postgresql://marquee@replica/marquee';
+  expect(readConfig({ DATABASE_URL }).readUrl).toBeNull();
+  expect(readConfig({ DATABASE_URL, MARQUEE_READ_URL }).readUrl).toBe(MARQUEE_READ_URL);
+  expect(() => readConfig({ MARQUEE_READ_URL })).toThrow('MARQUEE_READ_URL is set without DATABASE_URL');
+  expect(() => readConfig({ DATABASE_URL, MARQUEE_READ_URL: 'replica:5432' })).toThrow(
+    'MARQUEE_READ_URL is not of the form postgresql://',
+  );
+});
+
 test('MARQUEE_THREADS is how many threads an engine may use; empty means the default', () => {
   expect(readConfig({ MARQUEE_THREADS: '1' }).threads).toBe(1);
   expect(readConfig({ MARQUEE_THREADS: '64' }).threads).toBe(64);

@@ -1,15 +1,21 @@
-// /health/live: the process answers. /health/ready: so does the database, and its migrations are applied.
+// /health/live: the process answers. /health/ready: queries can be answered, since the database is there with all migrations; with a replica,
+// since one of the two is.
 
 import type { FastifyInstance } from 'fastify';
 import { messageOf } from '../errors.js';
 import { listPendingMigrations } from '../store/migrate.js';
+import type { Reads } from '../store/replica.js';
 import type { Store } from '../store/store.js';
 
-export function addHealth(app: FastifyInstance, store: Store): void {
+export function addHealth(app: FastifyInstance, reads: Reads): void {
   app.get('/health/live', async () => ({ status: 'live' }));
   app.get('/health/ready', async (_request, reply) => {
-    const reason = await findObstacle(store);
-    return reason ? reply.code(503).send({ status: 'not ready', reason }) : { status: 'ready' };
+    const reason = await findObstacle(reads.store());
+    const replica = reads.replica();
+    const more = replica ? { replica: replica.state } : {};
+    return reason
+      ? reply.code(503).send({ status: 'not ready', reason, ...more })
+      : { status: 'ready', ...more };
   });
 }
 

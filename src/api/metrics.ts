@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Recommender } from '../scoring/recommender.js';
 import { readGauges } from '../store/gauges.js';
+import type { Reads } from '../store/replica.js';
 import type { Store } from '../store/store.js';
 
 /** From a trivial query to a hundred lists of an unopened model. */
@@ -23,7 +24,7 @@ export interface Metrics {
   timed(recommender: Recommender): Recommender;
 }
 
-export function createMetrics(store: Store): Metrics {
+export function createMetrics(store: Store, reads: Reads): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
@@ -39,11 +40,13 @@ export function createMetrics(store: Store): Metrics {
     ...{ name: 'marquee_scoring_seconds', help: 'Questions to models, each for a batch of pairs or users.' },
     ...{ labelNames: ['method'] as const, buckets: SECONDS, registers },
   });
-  const refresh = addStoreGauges(registry, store);
+  const refreshStore = addStoreGauges(registry, store);
+  const refreshReplica = addReplicaGauges(registry, reads);
   const known = new Set<string>();
   return {
     async expose() {
-      await refresh();
+      refreshReplica();
+      await refreshStore();
       return registry.metrics();
     },
     contentType: registry.contentType,
@@ -59,6 +62,7 @@ export function createMetrics(store: Store): Metrics {
       };
       return {
         ...recommender,
+        on: (store) => this.timed(recommender.on(store)),
         predict: (...question) => time('predict', recommender.predict(...question)),
         recommend: (...question) => time('recommend', recommender.recommend(...question)),
         reasons: (...question) => time('reasons', recommender.reasons(...question)),
@@ -109,5 +113,23 @@ function addStoreGauges(registry: Registry, store: Store): () => Promise<void> {
       if (status === null) gauges[name].set(value);
       else gauges[name].set({ status }, value);
     }
+  };
+}
+
+/** None where there is no replica. */
+function addReplicaGauges(registry: Registry, reads: Reads): () => void {
+  if (!reads.replica()) return () => {};
+  const registers = [registry];
+  const up = new Gauge({
+    ...{ name: 'marquee_replica_up', help: '1 while queries of this process are answered by the replica.' },
+    registers,
+  });
+  const lag = new Gauge({
+    ...{ name: 'marquee_replica_lag_seconds', help: 'How old its answers may be.', registers },
+  });
+  return () => {
+    const { state, lagSeconds } = reads.replica()!;
+    up.set(state === 'used' ? 1 : 0);
+    lag.set(lagSeconds);
   };
 }

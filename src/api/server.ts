@@ -6,7 +6,7 @@ import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/dis
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import fastify, { type FastifyInstance } from 'fastify';
 import { AppError, messageOf } from '../errors.js';
-import { type Context, createContext, type Services } from './context.js';
+import { type Context, createContext, readsPlugin, type Services } from './context.js';
 import { addDashboard } from './dashboard.js';
 import { formatError } from './errors.js';
 import { addExplorer } from './explorer.js';
@@ -30,7 +30,7 @@ export async function startServer(
 ): Promise<ApiServer> {
   const app = fastify({ forceCloseConnections: true });
   const schema = await createSchema();
-  const metrics = createMetrics(services.store);
+  const metrics = createMetrics(services.store, services.reads);
   const observed = { ...services, recommender: metrics.timed(services.recommender) };
   const apollo = new ApolloServer<Context>({
     schema,
@@ -44,6 +44,7 @@ export async function startServer(
       ApolloServerPluginLandingPageDisabled(),
       requestsPlugin(metrics),
       queryCostPlugin(),
+      readsPlugin(observed),
     ],
   });
   await apollo.start();
@@ -53,7 +54,7 @@ export async function startServer(
     context: async () => createContext(observed),
   });
   addExplorer(app);
-  addHealth(app, services.store);
+  addHealth(app, services.reads);
   addMetrics(app, metrics);
   await addDashboard(app);
   try {

@@ -37,7 +37,10 @@ export async function addSubscriptions(
     errors.map((error) => format(withDefaultCode(error.toJSON(), error), error));
   const handler = makeHandler({
     schema,
-    context: (): Context => createContext(services),
+    context: (_context, _id, _payload, { document, operationName }): Context => {
+      const isQuery = getOperationAST(document, operationName)?.operation === 'query';
+      return createContext(services, isQuery ? services.reads.store() : services.store);
+    },
     execute: (args) => refusalOf(args) ?? execute(args),
     subscribe: (args) => refusalOf(args) ?? subscribe(args),
     onNext: (_context, _id, _payload, _args, { errors, ...result }) =>

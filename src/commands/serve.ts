@@ -6,6 +6,7 @@ import { startWorker } from '../jobs/worker.js';
 import { createLogger } from '../log.js';
 import { createRecommender } from '../scoring/recommender.js';
 import { openQueue } from '../store/queue.js';
+import { openReads } from '../store/replica.js';
 import { createRunFeed } from '../store/runFeed.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -40,12 +41,22 @@ export async function serve(
   output: Output,
 ): Promise<void> {
   const log = createLogger(io.config);
+  const reads = await openReads(store, io.config.readUrl);
   const queue = await openQueue(store, log);
   const recommender = createRecommender(store, io.config);
   const runFeed = createRunFeed(store, log);
   try {
     const engineSettings = { threads: io.config.threads };
-    const services = { store, recommender, queue, runFeed, log, engineSettings, codeVersion: io.version };
+    const services = {
+      store,
+      reads,
+      recommender,
+      queue,
+      runFeed,
+      log,
+      engineSettings,
+      codeVersion: io.version,
+    };
     const server = await startServer(services, options);
     const worker = options.worker ? await startWorker(store, queue, log, io.config) : null;
     const { url } = server;
@@ -60,5 +71,6 @@ export async function serve(
   } finally {
     await queue.close();
     await recommender.close();
+    await reads.close();
   }
 }

@@ -17,17 +17,21 @@ export interface Recommender {
   reasons(modelId: number, user: Asker, movieIndices: readonly number[]): Promise<RatingReason[][]>;
   /** Users or movies that are like one of them, most similar first. */
   neighbours(modelId: number, request: NeighboursRequest): Promise<Neighbours>;
+  /** The same models, with what the store is asked for asked of this one: the reads of a request. */
+  on(store: Store): Recommender;
   close(): Promise<void>;
 }
 
 export function createRecommender(store: Store, settings: EngineSettings): Recommender {
   const hosts = createModelHosts(store.url, settings);
-  return {
+  const on = (store: Store): Recommender => ({
     predict: (modelId, pairs) => hosts.use(modelId, (host) => predictPairs(store, host, pairs)),
     recommend: (modelId, requests) => hosts.use(modelId, (host) => recommendAll(store, host, requests)),
     reasons: (modelId, user, movieIndices) =>
       hosts.use(modelId, (host) => reasonsFor(store, host, user, movieIndices)),
     neighbours: (modelId, request) => hosts.use(modelId, (host) => host.neighbours(request)),
+    on,
     close: hosts.close,
-  };
+  });
+  return on(store);
 }

@@ -4,6 +4,7 @@ import { startServer } from '#src/api/server.js';
 import { createLogger } from '#src/log.js';
 import { createRecommender } from '#src/scoring/recommender.js';
 import { type JobQueue, openQueue } from '#src/store/queue.js';
+import { openReads } from '#src/store/replica.js';
 import { createRunFeed } from '#src/store/runFeed.js';
 import type { Store } from '#src/store/store.js';
 
@@ -17,13 +18,15 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export async function startTestApi(store: Store): Promise<TestApi> {
+/** readUrl: of a replica. */
+export async function startTestApi(store: Store, readUrl: string | null = null): Promise<TestApi> {
   const log = createLogger({ logLevel: 'silent' });
+  const reads = await openReads(store, readUrl);
   const queue = await openQueue(store, log);
   const recommender = createRecommender(store, SETTINGS);
   const runFeed = createRunFeed(store, log);
   const server = await startServer(
-    { store, recommender, queue, runFeed, log, engineSettings: SETTINGS, codeVersion: 'test' },
+    { store, reads, recommender, queue, runFeed, log, engineSettings: SETTINGS, codeVersion: 'test' },
     { host: '127.0.0.1', port: 0 },
   );
   return {
@@ -42,6 +45,7 @@ export async function startTestApi(store: Store): Promise<TestApi> {
       await server.close();
       await queue.close();
       await recommender.close();
+      await reads.close();
     },
   };
 }
