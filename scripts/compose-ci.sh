@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Builds the image, brings docker-compose.yml up with two workers, asks the API one query, and takes all of it down
-# again, volume included. Needs a Docker engine with compose: see docker-ci.sh.
+# Builds the image, brings docker-compose.yml up with two workers and two APIs, asks both, follows a run from the API that did not
+# start it, and takes all of it down again, volume included. Needs a Docker engine with compose (docker-ci.sh), and the build here.
 #
-#   scripts/compose-ci.sh            a minute; PORT: where the API is published, 4000
+#   scripts/compose-ci.sh            a minute; PORT: where the first API is published, 4000; the second one beside it
 #
 # Where node:22-slim cannot be pulled, the base image is a STAND-IN: Debian trixie with this machine's node, npm,
 # certificates and registry setting. It carries the label marquee.stand-in.
@@ -11,7 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 suite=trixie
 stand_in=marquee-node:stand-in
-export NODE_IMAGE=${NODE_IMAGE:-node:22-slim} PORT=${PORT:-4000}
+first=${PORT:-4000}
+ports=("$first" $((first + 1)))
+export NODE_IMAGE=${NODE_IMAGE:-node:22-slim} PORT=${ports[0]}-${ports[1]}
 work=$(mktemp -d)
 now='preparing the base image' # the step that runs
 compose=(docker compose --project-name marquee-ci --file docker-compose.yml --file "$work/ci.yml")
@@ -23,9 +25,12 @@ main() {
   echo 'services: { migrate: { build: { network: host } } }' >"$work/ci.yml"
   step config "${compose[@]}" config --quiet
   step build "${compose[@]}" build --quiet
-  step up "${compose[@]}" up --detach --wait --wait-timeout 120 --scale worker=2
-  step query ask '{ movies(first: 1) { nodes { movieId } } }'
-  step workers two_workers
+  step up "${compose[@]}" up --detach --wait --wait-timeout 120 --scale worker=2 --scale api=2
+  step processes two_of_each
+  step import import_set
+  for port in "${ports[@]}"; do step "query at $port" ask "$port" '{ movies(first: 1) { nodes { movieId } } }'; done
+  step 'a run of one API, followed by the other' \
+    node scripts/follow-run.mjs "http://127.0.0.1:${ports[0]}" "http://127.0.0.1:${ports[1]}"
 }
 
 base_image() {
@@ -68,12 +73,21 @@ ask() {
     });
     const answer = await response.text();
     console.log(answer);
-    if (!response.ok || !JSON.parse(answer).data?.movies) process.exitCode = 1;
-  ' "$PORT" "$1"
+    if (!response.ok || JSON.parse(answer).data?.movies?.nodes.length !== 1) process.exitCode = 1;
+  ' "$1" "$2"
 }
 
-two_workers() {
-  [ "$("${compose[@]}" ps --status running --quiet worker | wc -l)" = 2 ]
+two_of_each() {
+  local service
+  for service in worker api; do
+    [ "$("${compose[@]}" ps --status running --quiet "$service" | wc -l)" = 2 ]
+  done
+}
+
+import_set() {
+  node dist/main.js synth --out "$work/set" --users 200 --movies 100 --ratings 5000
+  chmod -R a+rX "$work" # another account in the container
+  "${compose[@]}" run --rm --no-deps --volume "$work/set:/ratings:ro" worker import /ratings
 }
 
 step() { # name, command…
