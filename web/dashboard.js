@@ -133,9 +133,9 @@ async function loadRun() {
 }
 
 function drawRun() {
-  const isOpen = byId('losses')?.open;
+  const open = [...byId('run').querySelectorAll('details[open]')].map(({ id }) => id);
   show('run', runView(state.run, Math.max(260, byId('run').clientWidth)));
-  if (isOpen) byId('losses').open = true;
+  for (const id of open) byId(id)?.setAttribute('open', '');
 }
 
 async function startRun(event) {
@@ -155,6 +155,8 @@ async function startRun(event) {
   if (!run) return;
   show('news', el('p', {}, 'The run is queued.'));
   await selectRun(run.id);
+  // Where queries are answered by a replica it may not be there yet.
+  if (state.active.size === 0) state.timer = setTimeout(poll, POLL_MS);
 }
 
 async function promote({ id, version }) {

@@ -3,7 +3,7 @@
 import { el, table } from './dom.js';
 import { count } from './format.js';
 
-export function evaluationView({ testRatings, baselines, confusion, intervals, ranking, ...figures }) {
+export function evaluationView({ testRatings, baselines, confusion, auc, intervals, ranking, ...figures }) {
   const rows = [{ name: 'this model', ...figures }, ...baselines].sort((a, b) => a.rmse - b.rmse);
   const number = { numeric: true };
   return [
@@ -22,7 +22,7 @@ export function evaluationView({ testRatings, baselines, confusion, intervals, r
     ),
     el('p', {}, verdict(figures.rmse, baselines)),
     intervals.length > 0 && el('p', {}, held(intervals)),
-    confusionView(confusion),
+    confusionView(confusion, auc),
     ranking && rankingView(ranking),
   ];
 }
@@ -44,9 +44,14 @@ function held(intervals) {
   return `Of the test ratings the intervals of predicted ratings hold ${shares.join(', ')}.`;
 }
 
-function confusionView({ threshold, accuracy, ...cells }) {
+function confusionView({ threshold, accuracy, precision, recall, ...cells }, auc) {
   const number = { numeric: true };
-  return table(
+  const known = [
+    precision !== null && `precision ${precision.toFixed(3)}`,
+    recall !== null && `recall ${recall.toFixed(3)}`,
+    auc !== null && `AUC ${auc.toFixed(3)} (0.5: no order at all)`,
+  ].filter(Boolean);
+  const matrix = table(
     `Test ratings above or below their mean, ${threshold.toFixed(3)} stars: ${(accuracy * 100).toFixed(1)} % on the right side`,
     [{ title: '' }, { title: 'Predicted below', ...number }, { title: 'Predicted above', ...number }],
     [
@@ -54,6 +59,7 @@ function confusionView({ threshold, accuracy, ...cells }) {
       { cells: ['Actually above', count(cells.falseNegatives), count(cells.truePositives)] },
     ],
   );
+  return [matrix, known.length > 0 && el('p', {}, `Of being above: ${known.join(', ')}.`)];
 }
 
 function rankingView({ k, users, baselines, ...figures }) {

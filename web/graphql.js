@@ -38,15 +38,24 @@ export function refusals(payload) {
   }));
 }
 
+const EVALUATION = `evaluation {
+  testRatings rmse mae mse auc
+  baselines { name rmse mae mse }
+  confusion { threshold truePositives falsePositives trueNegatives falseNegatives accuracy precision recall }
+  intervals { level held }
+  ranking { k users ndcg recall coverage baselines { name ndcg recall coverage } }
+}`;
+
 const RUN_FIELDS = `
   id status preset engine device seed queuedAt startedAt finishedAt trainRatings testRatings
+  split { kind testFraction }
   hyperparameters {
-    embeddingWidth hiddenLayers biases dotProduct optimizer learningRate learningRateDecay momentum
-    l2Embeddings l2Biases l2Weights batchSize epochs
+    kind embeddingWidth hiddenLayers biases dotProduct optimizer learningRate learningRateDecay momentum
+    l2Embeddings l2Biases l2Weights batchSize epochs burnIn validationFraction patience
   }
   progress { epoch epochs step steps trainLoss samplesPerSecond etaSeconds }
   error { code message hint }
-  evaluation { testRatings rmse }
+  note
   model { version }`;
 
 // Apart, since an error in one of these fields leaves nothing of its query's answer.
@@ -63,16 +72,7 @@ export const STORE = `query Store {
 export const ACTIVE_MODEL = `query ActiveModel {
   activeModel {
     version users movies parameters bytes createdAt promotedAt
-    run {
-      preset engine
-      evaluation {
-        testRatings rmse mae mse
-        baselines { name rmse mae mse }
-        confusion { threshold truePositives falsePositives trueNegatives falseNegatives accuracy }
-        intervals { level held }
-        ranking { k users ndcg recall coverage baselines { name ndcg recall coverage } }
-      }
-    }
+    run { preset engine ${EVALUATION} }
   }
 }`;
 
@@ -86,11 +86,14 @@ export const MODELS = `query Models {
 export const ENGINES = `query Engines { engines { name available device reason } }`;
 
 export const RUNS = `query Runs {
-  trainingRuns(first: 20) { nodes { ${RUN_FIELDS} } pageInfo { hasNextPage } }
+  trainingRuns(first: 20) { nodes { ${RUN_FIELDS} evaluation { rmse } } pageInfo { hasNextPage } }
 }`;
 
 export const RUN = `query Run($id: ID!) {
-  trainingRun(id: $id) { ${RUN_FIELDS} epochs { epoch trainLoss validationLoss noise seconds samplesPerSecond } }
+  trainingRun(id: $id) {
+    ${RUN_FIELDS} keptEpoch ${EVALUATION}
+    epochs { epoch trainLoss validationLoss noise seconds samplesPerSecond }
+  }
 }`;
 
 export const START = `mutation Start($input: StartTrainingRunInput!) {

@@ -1,6 +1,7 @@
 // The list of runs, and one run with its losses: values in, elements out. No requests and no state.
 
 import { el, facts, problemList, table } from './dom.js';
+import { evaluationView } from './evaluationViews.js';
 import { count, when } from './format.js';
 import { lossChart } from './lossChart.js';
 
@@ -61,7 +62,8 @@ export function runView(run, width) {
   return [
     el('h3', {}, `Run of ${when(run.queuedAt)}`),
     problemList(run.error ? [run.error] : []),
-    run.epochs.length > 0 && lossesView(run.epochs, epochs, width),
+    run.note && el('p', { class: 'muted' }, run.note),
+    run.epochs.length > 0 && lossesView(run, epochs, width),
     run.epochs.length === 0 &&
       !run.error &&
       el('p', { class: 'muted' }, 'The curves begin when the first epoch is done.'),
@@ -71,11 +73,47 @@ export function runView(run, width) {
         'Ratings',
         run.trainRatings && `${count(run.trainRatings)} to train on, ${count(run.testRatings)} held out`,
       ],
+      ['Split', splitText(run.split)],
       ['Model', modelText(run.hyperparameters)],
-      ['Optimizer', optimizerText(run.hyperparameters)],
+      ['Training', trainingText(run.hyperparameters)],
+      ['Kept', keptText(run)],
       ['Seed', String(run.seed)],
     ]),
+    run.evaluation &&
+      el(
+        'details',
+        { id: 'evaluation' },
+        el('summary', { id: 'evaluation-summary' }, `Its evaluation: RMSE ${run.evaluation.rmse.toFixed(4)}`),
+        evaluationView(run.evaluation),
+      ),
   ];
+}
+
+const SPLITS = {
+  HASH: (share) => `${share} of the ratings at random`,
+  TEMPORAL: (share) => `the newest ${share} of the ratings`,
+  LEAVE_LAST_OUT: () => 'the last rating of each user',
+};
+
+function splitText({ kind, testFraction }) {
+  return `held out: ${SPLITS[kind]?.(percent(testFraction)) ?? kind}`;
+}
+
+function percent(share) {
+  return `${Number((share * 100).toPrecision(3))} %`;
+}
+
+/** Of a run that holds ratings out to tell its best epoch. */
+function keptText({
+  status,
+  keptEpoch,
+  epochs,
+  hyperparameters: { validationFraction, patience, ...asked },
+}) {
+  if (validationFraction === 0 || keptEpoch === null) return null;
+  const isEarly = status === 'SUCCEEDED' && epochs.length < asked.epochs;
+  const stopped = isEarly ? `; stopped early, ${patience} epochs after it` : '';
+  return `epoch ${keptEpoch}, the lowest loss on ${percent(validationFraction)} of the training ratings${stopped}`;
 }
 
 function modelText({ embeddingWidth, hiddenLayers, biases, dotProduct }) {
@@ -88,7 +126,9 @@ function modelText({ embeddingWidth, hiddenLayers, biases, dotProduct }) {
   return parts.filter(Boolean).join(', ');
 }
 
-function optimizerText(hyperparameters) {
+function trainingText(hyperparameters) {
+  const { kind, epochs, burnIn } = hyperparameters;
+  if (kind === 'BAYES') return `${epochs} sweeps of a Gibbs sampler, their mean without the first ${burnIn}`;
   const { optimizer, learningRate, learningRateDecay, momentum, batchSize } = hyperparameters;
   const { l2Embeddings, l2Biases, l2Weights } = hyperparameters;
   const parts = [
@@ -103,7 +143,7 @@ function optimizerText(hyperparameters) {
   return parts.filter(Boolean).join(', ');
 }
 
-function lossesView(epochs, epochCount, width) {
+function lossesView({ epochs, hyperparameters }, epochCount, width) {
   const number = { numeric: true };
   // Not of runs that were recorded before sweeps told it.
   const isSampled = epochs.every(({ noise }) => noise !== null);
@@ -119,11 +159,7 @@ function lossesView(epochs, epochCount, width) {
       'details',
       { id: 'losses' },
       el('summary', { id: 'losses-summary' }, 'The figures, and how to read them'),
-      el(
-        'p',
-        { class: 'muted' },
-        'Training loss is the mean over the epoch’s batches, each taken before its update, or of a sweep’s draw; validation loss is taken after the epoch. Without ratings held out for it (validationFraction) it is taken on the test ratings, and nothing is decided by it: no early stop, no choice of epoch.',
-      ),
+      el('p', { class: 'muted' }, lossText(hyperparameters)),
       table(
         'Mean squared error by epoch',
         [
@@ -147,4 +183,16 @@ function lossesView(epochs, epochCount, width) {
       ),
     ),
   ];
+}
+
+function lossText({ kind, validationFraction }) {
+  const training =
+    kind === 'BAYES'
+      ? 'Training loss is that of the sweep’s own draw; validation loss is that of the mean so far'
+      : 'Training loss is the mean over the epoch’s batches, each taken before its update; validation loss is taken after the epoch';
+  const validation =
+    validationFraction > 0
+      ? `on ${percent(validationFraction)} of the training ratings, held out for it: the epoch where it is lowest is kept.`
+      : 'on the test ratings. Nothing is decided by it: the model is that of the last epoch.';
+  return `${training}, ${validation}`;
 }
