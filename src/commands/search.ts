@@ -135,7 +135,7 @@ async function followToEnd(
   output: Output,
 ): Promise<void> {
   const { store } = session;
-  output.event({ event: 'search', searchId: id, strategy, trials }, `search ${id}: ${trials} trials`);
+  output.event({ event: 'searching', searchId: id, strategy, trials }, `search ${id}: ${trials} trials`);
   const search = await followSearch(session, id, { threads, watch, output });
   if (!search) {
     output.event(

@@ -59,7 +59,7 @@ export interface PruneReceipt {
  * the checkpoints of all failed and cancelled runs but the newest `keep`. Runs and evaluations stay.
  */
 export async function pruneModels(store: Store, keep: number): Promise<PruneReceipt> {
-  const receipt = await inTransaction(store.pool, async (client) => {
+  const versions = await inTransaction(store.pool, async (client) => {
     await lockModels(client);
     const { rows } = await client.query<{ version: number }>(
       `delete from models
@@ -71,19 +71,18 @@ export async function pruneModels(store: Store, keep: number): Promise<PruneRece
        returning version`,
       [keep],
     );
-    return {
-      versions: rows.map((row) => row.version).sort((a, b) => a - b),
-      testPredictions: await deleteTestPredictions(client),
-      checkpoints: await deleteCheckpoints(client, keep),
-    };
+    return rows.map((row) => row.version).sort((a, b) => a - b);
   });
+  // Without the lock, which runs that end wait for. What is left behind here goes the next time.
+  const testPredictions = await deleteTestPredictions(store);
+  const checkpoints = await deleteCheckpoints(store, keep);
   await dropLeftovers(store);
-  return receipt;
+  return { versions, testPredictions, checkpoints };
 }
 
 /** Of runs whose models are gone. */
-async function deleteTestPredictions(client: pg.PoolClient): Promise<number> {
-  const { rowCount } = await client.query(
+async function deleteTestPredictions(store: Store): Promise<number> {
+  const { rowCount } = await store.pool.query(
     `delete from test_predictions
      where run_id = any(array(
        select id from training_runs run
@@ -92,19 +91,24 @@ async function deleteTestPredictions(client: pg.PoolClient): Promise<number> {
   return rowCount!;
 }
 
-async function deleteCheckpoints(client: pg.PoolClient, keep: number): Promise<number> {
-  const { rows } = await client.query<{ id: number }>(
-    `update training_runs set checkpoint = null
-     where status in ('FAILED', 'CANCELLED') and checkpoint is not null
-       and id not in (
-         select id from training_runs
-         where status in ('FAILED', 'CANCELLED') and checkpoint is not null
-         order by id desc
-         limit $1)
-     returning id`,
+/** Of all failed and cancelled runs but the newest `keep`. Gives how many runs there were. */
+async function deleteCheckpoints(store: Store, keep: number): Promise<number> {
+  const { rows } = await store.pool.query<{ id: number }>(
+    `with gone as (
+       update training_runs set checkpoint = null
+       where status in ('FAILED', 'CANCELLED') and checkpoint is not null
+         and id not in (
+           select id from training_runs
+           where status in ('FAILED', 'CANCELLED') and checkpoint is not null
+           order by id desc
+           limit $1)
+       returning id
+     ), deleted as (
+       delete from checkpoints using gone where run_id = gone.id
+     )
+     select id from gone`,
     [keep],
   );
-  await client.query('delete from checkpoints where run_id = any($1::int[])', [rows.map(({ id }) => id)]);
   return rows.length;
 }
 

@@ -119,7 +119,7 @@ async function tellTrials(store: Store, search: Search, told: Set<number>, outpu
         errorCode,
         varied: variedOf(run, space),
       },
-      describeTrial(run, space),
+      status === 'CANCELLED' ? null : describeTrial(run, space),
     );
   }
 }
