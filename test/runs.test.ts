@@ -180,15 +180,18 @@ test('twenty queued runs are trained once each by two workers, urgent ones first
   for (let i = 0; i < 20; i++) ids.push(await queued({ priority: i === 19 ? 5 : 0 }));
   const queues = [await openQueue(store, log), await openQueue(store, log)];
   const workers = await Promise.all(queues.map((queue) => startWorker(store, queue, log, { threads: 1 })));
-  for (const id of ids) await trained(id);
-  for (const worker of workers) await worker.close();
-  for (const queue of queues) await queue.close();
+  try {
+    for (const id of ids) await trained(id);
+  } finally {
+    for (const worker of workers) await worker.close();
+    for (const queue of queues) await queue.close();
+  }
   const runs = await Promise.all(ids.map((id) => getRun(store, id)));
   expect(runs.map(({ attempt }) => attempt)).toEqual(Array(20).fill(1));
   expect(await store.prisma.model.count({ where: { runId: { in: ids } } })).toBe(20);
   const startedBefore = runs.filter(({ startedAt }) => startedAt! < runs[19].startedAt!).length;
   expect(startedBefore).toBeLessThanOrEqual(2);
-});
+}, 300_000);
 
 test('a run whose ratings have changed since its checkpoint begins anew', async () => {
   const run = await createRun(store, aRunRequest(LONG), 'RUNNING');
