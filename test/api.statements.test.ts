@@ -1,6 +1,9 @@
 // How many SQL statements a query costs, counted at the connection itself, whoever sends them.
 
 import pg from 'pg';
+import { createSearch } from '#src/store/searches.js';
+import { resolveSearchRequest } from '#src/store/searchRequest.js';
+import { advanceSearch } from '#src/store/searchSteps.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
@@ -56,6 +59,25 @@ test('runs with epochs, evaluation and model cost a constant number of statement
   await train(store);
   await train(store);
   expect(await statementsOf(query(3))).toBe(one);
+});
+
+test('searches with rungs, trials and the best of them cost a constant number of statements', async () => {
+  const query = (
+    first: number,
+  ) => `{ searches(first: ${first}) { nodes { status space { name } rungs { rung succeeded }
+    trials(first: 10) { nodes { validationRmse search { id } } } bestTrial { trial } bestRun { model { version } } } } }`;
+  const request = resolveSearchRequest({ space: { momentum: { min: 0.5, max: 0.9 } }, trials: 2 }, 'test');
+  for (let i = 0; i < 3; i++) {
+    const { search, runs } = await createSearch(store, request);
+    await store.pool.query(
+      `update training_runs set status = 'SUCCEEDED', validation_rmse = trial where search_id = $1`,
+      [search.id],
+    );
+    expect([runs.length, (await advanceSearch(store, search.id)).length]).toEqual([2, 1]);
+  }
+  expect(await statementsOf(query(3))).toBe(await statementsOf(query(1)));
+  const { data } = await api.query(query(3));
+  expect(data.searches.nodes[2].bestTrial).toEqual({ trial: 1 });
 });
 
 async function statementsOf(document: string): Promise<number> {
