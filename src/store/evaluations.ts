@@ -61,13 +61,13 @@ export async function findModelsOfRuns(store: Store, runIds: readonly number[]):
   return runIds.map((runId) => byRun.get(runId) ?? null);
 }
 
-/** Counted anew from the stored test predictions, which may be pruned: `ratings` of them; one entry for each pair of run and threshold. */
+/** Counted anew from the stored test predictions, all 0 where they are pruned; one entry for each pair of run and threshold. */
 export async function findConfusions(
   store: Store,
   keys: readonly { runId: number; threshold: number }[],
-): Promise<(ConfusionRow & { ratings: number })[]> {
-  const { rows } = await store.pool.query<ConfusionRow & { ratings: number }>(
-    `select threshold, count(actual)::int as ratings,
+): Promise<ConfusionRow[]> {
+  const { rows } = await store.pool.query<ConfusionRow>(
+    `select threshold,
        count(*) filter (where actual > threshold and predicted > threshold)::int as "truePositives",
        count(*) filter (where actual <= threshold and predicted > threshold)::int as "falsePositives",
        count(*) filter (where actual <= threshold and predicted <= threshold)::int as "trueNegatives",

@@ -24,7 +24,9 @@ export class EvaluationResolver {
   ): Promise<ConfusionRow> {
     if (typeof threshold !== 'number') return evaluation;
     const counts = await loaders.confusion.load({ runId: evaluation.runId, threshold });
-    if (counts.ratings === 0) throw prunedRun(evaluation.runId);
+    const { truePositives, falsePositives, trueNegatives, falseNegatives } = counts;
+    if (truePositives + falsePositives + trueNegatives + falseNegatives === 0)
+      throw prunedRun(evaluation.runId);
     return counts;
   }
 
