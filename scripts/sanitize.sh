@@ -58,7 +58,7 @@ addresses() {
   (cd "$copy" && ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 NODE_OPTIONS=--experimental-vm-modules \
     LD_PRELOAD="$(gcc -print-file-name=libasan.so) $(gcc -print-file-name=libubsan.so)" \
     node node_modules/jest/bin/jest.js --globalSetup= --globalTeardown= \
-    --testPathPatterns 'engines\.(contract|family|topMovies|threads)' --testNamePattern 'native')
+    --testPathPatterns 'engines\.(contract|family|sweeps|topMovies|threads)' --testNamePattern 'native')
 }
 
 main "$@"

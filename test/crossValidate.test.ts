@@ -79,6 +79,8 @@ test('of a pair that comes twice, the later rating stays', () => {
   expect(indexed).toEqual({
     users: 2,
     movies: 2,
+    userIds: Int32Array.of(5, 9),
+    movieIds: Int32Array.of(1, 2),
     userIndices: Int32Array.of(1, 0, 0),
     movieIndices: Int32Array.of(0, 1, 0),
     ratings: Float32Array.of(2, 3, 4),

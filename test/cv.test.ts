@@ -1,11 +1,13 @@
-// marquee cv as a user runs it: a process of its own, and no database.
+// marquee cv as a user runs it: a process of its own, and no database unless it is asked for the store.
 
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { importRatings } from '#src/loading/import.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
+import { openTestStore } from './support/store.js';
 
 const run = promisify(execFile);
 
@@ -17,12 +19,12 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 // A home and a database that cannot be: cv needs neither.
-async function cv(...args: string[]) {
-  const env = {
-    ...process.env,
-    MARQUEE_HOME: '/dev/null/none',
-    DATABASE_URL: 'postgresql://127.0.0.1:1/none',
-  };
+function cv(...args: string[]) {
+  return cvOn('postgresql://127.0.0.1:1/none', ...args);
+}
+
+async function cvOn(databaseUrl: string, ...args: string[]) {
+  const env = { ...process.env, MARQUEE_HOME: '/dev/null/none', DATABASE_URL: databaseUrl };
   const ended = run(process.execPath, ['dist/main.js', 'cv', ...args], { env });
   return ended.then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
@@ -77,6 +79,27 @@ test('folds that are given as files', async () => {
   expect(last.rmse).toBeLessThan(0.9);
 });
 
+test('the ratings of the store, with what it tells of movies beside, give the figures of the files that were imported', async () => {
+  const store = await openTestStore();
+  try {
+    await importRatings(store, folder, { maxRejects: 0 });
+    const args = ['--folds', '2', '--preset', 'fast', '--side-information', '--json'];
+    const [ofStore, ofFiles, without] = [
+      await cvOn(store.url, ...args),
+      await cv(folder, ...args),
+      await cv(folder, '--folds', '2', '--preset', 'fast', '--json'),
+    ].map(({ stdout }) => JSON.parse(stdout.trim().split('\n').at(-1)!));
+    expect(ofStore).toMatchObject({ cv: 'the store', preset: 'fast', sideInformation: true });
+    expect(ofFiles).toMatchObject({ cv: folder, sideInformation: true });
+    // Rows and folds come in another order.
+    expect(Math.abs(ofStore.rmse - ofFiles.rmse)).toBeLessThan(0.03);
+    expect(without.sideInformation).toBe(false);
+    expect(without.rmse).not.toBe(ofFiles.rmse);
+  } finally {
+    await store.drop();
+  }
+});
+
 test('what cannot be measured is said', async () => {
   const wrong = [
     await cv(),
@@ -84,8 +107,9 @@ test('what cannot be measured is said', async () => {
     await cv('/nowhere'),
     await cv('--fold-files', 'a.base'),
   ];
-  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 1, 2]);
-  expect(wrong[0].stderr).toContain('cv needs a path');
+  expect(wrong.map(({ code }) => code)).toEqual([1, 2, 1, 2]);
+  // Without a path it is the store that is asked.
+  expect(wrong[0].stderr).toContain('DATABASE_UNREACHABLE');
   expect(wrong[1].stderr).toContain('PRESET_UNKNOWN');
   expect(wrong[2].stderr).toContain('IMPORT_SOURCE_MISSING');
   expect(wrong[3].stderr).toContain('expects <train>:<test>');

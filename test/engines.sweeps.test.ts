@@ -6,7 +6,14 @@ import { listInstructionSets, nativeDoorFor } from '#src/engines/native.js';
 import { ENGINE_DOORS, openEngine } from '#src/engines/open.js';
 import { randomStream, randomUnit } from '#src/engines/random.js';
 import { referenceDoor } from '#src/engines/reference.js';
-import { type SamplerOptions, type SamplerState, samplerTensor } from '#src/engines/sweeps.js';
+import {
+  noAttributes,
+  type RowAttributes,
+  type SamplerOptions,
+  type SamplerState,
+  type SideAttributes,
+  samplerTensor,
+} from '#src/engines/sweeps.js';
 import {
   bitsOf,
   failureOf,
@@ -34,6 +41,20 @@ function someSamplerOptions(changes: Partial<SamplerOptions> = {}, embeddingWidt
     ...{ hiddenLayers: [], biases: true, dotProduct: true },
   };
   return { shape, ratings: withoutDuplicates(someRatings(shape, 500)), burnIn: 2, seed: 7, ...changes };
+}
+
+/** Users have one or two of three attributes; movies two of five, and a sixth is nobody's. */
+const SOME_ATTRIBUTES: SideAttributes = {
+  user: attributesOf(3, 40, (row) => [row % 4, row % 2].filter((f) => f < 3)),
+  movie: attributesOf(6, 30, (row) => [row % 3, 3 + (row % 2)]),
+};
+
+function attributesOf(count: number, rows: number, of: (row: number) => number[]): RowAttributes {
+  const holders = Array.from({ length: count }, (_, f) =>
+    Array.from({ length: rows }, (_, row) => row).filter((row) => of(row).includes(f)),
+  );
+  const starts = Int32Array.from({ length: count + 1 }, (_, f) => holders.slice(0, f).flat().length);
+  return { starts, holders: Int32Array.from(holders.flat()) };
 }
 
 function withoutDuplicates({ userIndices, movieIndices, targets }: TrainingRatings): TrainingRatings {
@@ -100,6 +121,36 @@ function plantedRatings() {
   return { ratings: of(pairs.filter((_, i) => isRated(i))), unseen: of(unseen), truth: unseen.map(expected) };
 }
 
+/** 100 users, each with a liking of three genres of 30 movies; the last movie of each genre, and of its neighbours, without ratings. */
+function tastesByGenre() {
+  const random = (entity: number, i: number) => normal(draws(1, 0, 901, entity), i);
+  const shape: ModelShape = {
+    ...{ users: 100, movies: 90, embeddingWidth: 5 },
+    ...{ hiddenLayers: [], biases: true, dotProduct: true },
+  };
+  const liking = (user: number, movie: number) => random(user, movie % 3);
+  const pairs = Array.from({ length: 100 * 90 }, (_, i) => ({ user: Math.floor(i / 90), movie: i % 90 }));
+  const isCold = ({ movie }: { movie: number }) => movie >= 81;
+  const rated = pairs.filter((pair, i) => !isCold(pair) && randomUnit(randomStream(1, 78), i) < 0.3);
+  const cold = pairs.filter(isCold);
+  const ratings = {
+    userIndices: Int32Array.from(rated, ({ user }) => user),
+    movieIndices: Int32Array.from(rated, ({ movie }) => movie),
+    targets: Float32Array.from(
+      rated,
+      ({ user, movie }) => liking(user, movie) + 0.3 * random(1000 + user, movie),
+    ),
+  };
+  return {
+    options: { shape, ratings, burnIn: 20, seed: 3 },
+    cold: {
+      userIndices: Int32Array.from(cold, ({ user }) => user),
+      movieIndices: Int32Array.from(cold, ({ movie }) => movie),
+    },
+    truth: cold.map(({ user, movie }) => liking(user, movie)),
+  };
+}
+
 describe.each(runnable)('$name', ({ door, engine }) => {
   test('a sampler learns planted tastes: as good on unseen pairs as can be told apart from noise', async () => {
     const { ratings, unseen, truth } = plantedRatings();
@@ -129,7 +180,7 @@ describe.each(runnable)('$name', ({ door, engine }) => {
   });
 
   test('any number of threads gives the same bits', async () => {
-    const options = someSamplerOptions({}, 20);
+    const options = someSamplerOptions({ attributes: SOME_ATTRIBUTES }, 20);
     const one = await swept(await door.open({ threads: 1 }), options, 4);
     for (const threads of [2, 3, 4]) {
       const many = await swept(await door.open({ threads }), options, 4);
@@ -139,7 +190,7 @@ describe.each(runnable)('$name', ({ door, engine }) => {
   });
 
   test.each([1, 3, 6])('resumed after %i sweeps it gives the same bits', async (sweeps) => {
-    const options = someSamplerOptions();
+    const options = someSamplerOptions({ attributes: SOME_ATTRIBUTES });
     const whole = await swept(engine, options, 7);
     const { state } = await swept(engine, options, sweeps);
     const resumed = await swept(engine, { ...options, state }, 7 - sweeps);
@@ -147,7 +198,7 @@ describe.each(runnable)('$name', ({ door, engine }) => {
   });
 
   test('it goes on from what the reference left', async () => {
-    const options = someSamplerOptions();
+    const options = someSamplerOptions({ attributes: SOME_ATTRIBUTES });
     const { state } = await swept(reference!, options, 3);
     const [actual, expected] = [
       await swept(engine, { ...options, state }, 2),
@@ -173,6 +224,41 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     expect(Array.from(samplerTensor(state, 'user_rows').subarray(-4)).every(Number.isFinite)).toBe(true);
   });
 
+  test('attributes move the rows of those who have them, and one that nobody has stays at 0', async () => {
+    const { state } = await swept(engine, someSamplerOptions({ attributes: SOME_ATTRIBUTES }), 3);
+    const attributes = samplerTensor(state, 'movie_attributes');
+    expect(attributes.length).toBe(6 * 4);
+    expect(Array.from(attributes.subarray(-4))).toEqual([0, 0, 0, 0]);
+    // Movie 29 has no ratings, and attributes 2 and 4: ψ = 1/√2 each.
+    const expected = [0, 1, 2, 3].map((d) => (attributes[2 * 4 + d] + attributes[4 * 4 + d]) / Math.SQRT2);
+    expect(worstError(samplerTensor(state, 'movie_priors').subarray(-4), expected, CHAIN)).toBeLessThan(1);
+  });
+
+  test('without attributes it is the same chain as with none', async () => {
+    const [absent, none] = [
+      await swept(engine, someSamplerOptions(), 3),
+      await swept(engine, someSamplerOptions({ attributes: noAttributes() }), 3),
+    ];
+    expect(bitsOfState(none.state)).toEqual(bitsOfState(absent.state));
+  });
+
+  test('movies without ratings are told apart by their genres: a known answer', async () => {
+    const error = async (attributes: SideAttributes | undefined) => {
+      const { options, cold, truth } = tastesByGenre();
+      const sampler = await engine.openSampler!({ ...options, ...(attributes ? { attributes } : {}) });
+      for (let sweep = 0; sweep < 60; sweep++) await sampler.sweep();
+      const outputs = await sampler.predict(cold.userIndices, cold.movieIndices);
+      await sampler.close();
+      return Math.sqrt(outputs.reduce((sum, y, i) => sum + (y - truth[i]) ** 2, 0) / outputs.length);
+    };
+    const none = { starts: new Int32Array(1), holders: new Int32Array(0) };
+    // Users like one of three genres or not, by about a star; of a movie without ratings nothing else can be known.
+    expect(await error({ user: none, movie: attributesOf(3, 90, (movie) => [movie % 3]) })).toBeLessThan(
+      0.25,
+    );
+    expect(await error(undefined)).toBeGreaterThan(0.6);
+  });
+
   test('parameters are those of matrix factorization, and predictions are theirs', async () => {
     const options = someSamplerOptions();
     const { parameters, outputs } = await swept(engine, options, 4);
@@ -195,6 +281,11 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     const { state } = await swept(engine, options, 1);
     const broken = { ...state, tensors: state.tensors.slice(1) };
     expect(await failureOf(() => engine.openSampler!({ ...options, state: broken }))).toContain('tensor 0');
+    const stranger = { starts: Int32Array.of(0, 1), holders: Int32Array.of(30) };
+    const attributes = { ...noAttributes(), movie: stranger };
+    expect(await failureOf(() => engine.openSampler!({ ...options, attributes }))).toContain(
+      'holders of attributes are rows of the 30',
+    );
     const sampler = await engine.openSampler!(options);
     await sampler.close();
     expect(await failureOf(() => sampler.sweep())).toContain('is closed');
@@ -202,8 +293,11 @@ describe.each(runnable)('$name', ({ door, engine }) => {
 });
 
 describe.each(everySet)('$name ($engine.device)', ({ engine }) => {
-  test.each([1, 3, 15, 16, 31, 40])('five sweeps at K %i are those of the reference', async (width) => {
-    const options = someSamplerOptions({}, width);
+  test.each([
+    ...[1, 3, 15, 16, 31, 40].map((width) => [width, 'without', noAttributes()] as const),
+    ...[3, 31].map((width) => [width, 'with', SOME_ATTRIBUTES] as const),
+  ])('five sweeps at K %i %s attributes are those of the reference', async (width, _, attributes) => {
+    const options = someSamplerOptions({ attributes }, width);
     const [actual, expected] = [await swept(engine, options, 5), await swept(reference!, options, 5)];
     expectCloseState(actual.state, expected.state);
     expect(worstError(actual.outputs, expected.outputs, CHAIN)).toBeLessThan(1);

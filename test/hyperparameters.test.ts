@@ -31,6 +31,7 @@ test('paper is the network of the paper: hidden layers alone, sgd at a constant 
   expect(PRESETS.paper).toEqual({
     kind: 'gradient',
     burnIn: 0,
+    sideInformation: false,
     validationFraction: 0,
     patience: 0,
     embeddingWidth: 10,
@@ -93,6 +94,7 @@ test.each([
   [{ learningRateDecay: 1.1 }, 'learningRateDecay is 1.1: expected a number from 0.01 to 1'],
   [{ l2Embeddings: -1 }, 'l2Embeddings is -1: expected a number from 0 to 10'],
   [{ optimizer: 'adagrad' }, 'optimizer is adagrad: expected sgd or adam'],
+  [{ sideInformation: true }, 'sideInformation is true: only the kind bayes makes use of it'],
   [{ validationFraction: 0.6 }, 'validationFraction is 0.6: expected a number from 0 to 0.5'],
   [{ patience: 3 }, 'patience is 3, with nothing to judge by: set validationFraction, to 0.05 say'],
   [{ biases: 'yes' }, 'biases is yes: expected true or false'],

@@ -47,6 +47,13 @@ const KINDS: [string, Partial<RunRequest>][] = [
   ['steps of sgd', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256 })],
   ['steps of adam', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256, optimizer: 'adam' })],
   ['sweeps', { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: 6, burnIn: 2 }) }],
+  [
+    'sweeps with side information',
+    {
+      preset: 'maximum',
+      hyperparameters: resolveHyperparameters('maximum', { epochs: 6, burnIn: 2, embeddingWidth: 8 }),
+    },
+  ],
 ];
 // TensorFlow.js' WebGPU backend adds in no fixed order: other bits each time.
 const engines = (await listEngines({ threads: 2 })).filter(

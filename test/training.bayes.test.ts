@@ -75,21 +75,37 @@ test('the same seed gives the same model to the last bit', async () => {
 });
 
 test('test ratings leave no trace in the model: neither their stars nor that they exist', async () => {
-  const request = aBayesRequest('fast', { epochs: 5, burnIn: 1 });
+  const request = aBayesRequest('fast', { epochs: 5, burnIn: 1, sideInformation: true });
   await train(store, request);
   const before = await newestParameters();
   const { rows } = await store.pool.query('select user_id, movie_id from ratings');
   const heldOut = rows.filter(({ user_id, movie_id }) => isHeldOut(request.split, user_id, movie_id));
   expect(heldOut.length).toBeGreaterThan(1000);
-  // Other stars for one half of them; the other half was never given.
+  // Other stars for one half of them; the other half was never given; others that were not, are.
   for (const [i, { user_id, movie_id }] of heldOut.entries()) {
     const change = i % 2 === 0 ? 'update ratings set rating = 5.5 - rating' : 'delete from ratings';
     await store.pool.query(`${change} where user_id = $1 and movie_id = $2`, [user_id, movie_id]);
   }
+  const added = [...Array(200).keys()]
+    .flatMap((u) => [...Array(100).keys()].map((m) => [u + 1, m + 1]))
+    .filter(([u, m]) => isHeldOut(request.split, u, m))
+    .slice(0, 1000);
+  await store.pool.query(
+    `insert into ratings (user_id, movie_id, rating)
+     select pair.user_id, pair.movie_id, 5 from unnest($1::int[], $2::int[]) as pair (user_id, movie_id)
+     join users using (user_id) join movies using (movie_id)
+     on conflict do nothing`,
+    [added.map(([user]) => user), added.map(([, movie]) => movie)],
+  );
   await train(store, request);
   const after = await newestParameters();
   expect(after.parameters).toEqual(before.parameters);
+  // Variances, noises, tastes, and the priors of who comes later: whatever is stored is learned from training ratings alone.
+  expect(before.posterior!.length).toBeGreaterThan(8);
+  expect(after.posterior).toEqual(before.posterior);
   expect(after.ratingMean).toBe(before.ratingMean);
+  expect(after.userRatingCounts).toEqual(before.userRatingCounts);
+  expect(after.movieRatingCounts).toEqual(before.movieRatingCounts);
 });
 
 test('a run of sweeps is cancelled between two of them', async () => {

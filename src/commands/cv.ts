@@ -1,13 +1,18 @@
-// marquee cv: cross-validation of presets side by side on a rating file, as published figures are measured. Needs no database.
+// marquee cv: cross-validation of presets side by side, as published figures are measured; on a rating file, without a database, or on
+// the store.
 
 import type { Command } from 'commander';
 import type { Engine } from '../engines/engine.js';
 import { openEngine } from '../engines/open.js';
 import { AppError } from '../errors.js';
-import { readRatingFile } from '../loading/ratingFile.js';
-import { DEFAULT_SEED, DEFAULT_SPLIT, resolveHyperparameters } from '../store/hyperparameters.js';
-import { type FoldFigures, indexRatings, measureFold } from '../training/crossValidate.js';
-import { type Folds, openFolds } from './cv/folds.js';
+import {
+  DEFAULT_SEED,
+  DEFAULT_SPLIT,
+  type Hyperparameters,
+  resolveHyperparameters,
+} from '../store/hyperparameters.js';
+import { type FoldFigures, measureFold } from '../training/crossValidate.js';
+import { type Folds, openFolds, readRows } from './cv/folds.js';
 import { validateNewUsers } from './cv/newUsers.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -15,10 +20,14 @@ import type { Io } from './program.js';
 import { formatCount } from './report.js';
 import { stopOnSignals } from './session.js';
 
+/** What was validated, where no path was given. */
+const STORE = 'the store';
+
 interface CvOptions {
   folds: number;
   foldFiles?: string[];
   preset: string[];
+  sideInformation?: boolean;
   engine: string;
   seed: number;
   splitSeed: number;
@@ -29,7 +38,9 @@ interface CvOptions {
 export function addCv(program: Command, io: Io): void {
   program
     .command('cv [path]')
-    .description('cross-validate presets on a rating file, without a database')
+    .description(
+      'cross-validate presets on a rating file, without a database; or, without a path, on the store',
+    )
     .option('--folds <k>', 'random folds over all ratings', wholeNumber(2, 100), 5)
     .option(
       '--fold-files <train:test,…>',
@@ -42,6 +53,8 @@ export function addCv(program: Command, io: Io): void {
       'folds of users instead: fold them in with n of their ratings, predict the others',
       (text: string) => list(text).map(wholeNumber(1, 1000)),
     )
+    .option('--side-information', 'with genres, decades and demographics, where the preset has none')
+    .option('--no-side-information', 'without them, where the preset has them')
     .option('--engine <name>', 'as in `marquee engines`, or auto: the fastest there is', 'auto')
     .option('--seed <n>', 'of the model', wholeNumber(0, 2 ** 31 - 1), DEFAULT_SEED)
     .option('--split-seed <n>', 'of the folds', wholeNumber(0, 2 ** 31 - 1), DEFAULT_SPLIT.seed)
@@ -61,26 +74,40 @@ function list(text: string): string[] {
   return text.split(',');
 }
 
+interface Candidate {
+  preset: string;
+  hyperparameters: Hyperparameters;
+}
+
 async function validateAll(
   path: string | undefined,
   { newUsers, ...options }: CvOptions,
   io: Io,
   signal: AbortSignal,
 ): Promise<void> {
+  const { sideInformation } = options;
+  const candidates = options.preset.map((preset) => ({
+    preset,
+    hyperparameters: resolveHyperparameters(preset, { sideInformation }),
+  }));
+  const reading = {
+    config: io.config,
+    withAttributes: candidates.some(({ hyperparameters }) => hyperparameters.sideInformation),
+  };
+  const name = path ?? (options.foldFiles ? '' : STORE);
   if (!newUsers) {
-    const folds = await openFolds(path, options);
-    for (const preset of options.preset) await validate(preset, path ?? '', folds, options, io, signal);
+    const folds = await openFolds(path, options, reading);
+    for (const candidate of candidates) await validate(candidate, name, folds, options, io, signal);
     return;
   }
-  if (path === undefined || options.foldFiles)
-    throw new AppError('USAGE', '--new-users needs a path and makes its own folds');
-  const ratings = indexRatings(await readRatingFile(path));
-  for (const preset of options.preset)
-    await validateNewUsers(preset, path, ratings, { ...options, newUsers }, io, signal);
+  if (options.foldFiles) throw new AppError('USAGE', '--new-users makes its own folds');
+  const rows = await readRows(path, reading);
+  for (const candidate of candidates)
+    await validateNewUsers(candidate, name, rows, { ...options, newUsers }, io, signal);
 }
 
 async function validate(
-  preset: string,
+  { preset, hyperparameters }: Candidate,
   path: string,
   folds: Folds,
   options: CvOptions,
@@ -88,14 +115,13 @@ async function validate(
   signal: AbortSignal,
 ): Promise<void> {
   const output = io.output(options);
-  const hyperparameters = resolveHyperparameters(preset, {});
   const engine = await openEngine(options.engine, { threads: io.config.threads, shape: hyperparameters });
   const figures: FoldFigures[] = [];
   for (let fold = 0; fold < folds.count; fold++) {
-    const { sizes, sides } = await folds.open(fold);
+    const { rows, sides } = await folds.open(fold);
     const settings = { preset, hyperparameters, seed: options.seed };
     const name = `${preset}, fold ${fold + 1}/${folds.count}`;
-    const measured = await measureFold(engine, sizes, sides, settings, {
+    const measured = await measureFold(engine, rows, sides, settings, {
       signal,
       onEvent: (event) => {
         if (event.event !== 'epoch') return;
@@ -107,7 +133,7 @@ async function validate(
     figures.push(measured);
     output.event({ event: 'fold', preset, fold: fold + 1, ...measured }, describeFold(name, measured));
   }
-  summarize(preset, path, figures, options, engine, output);
+  summarize({ preset, hyperparameters }, path, figures, options, engine, output);
 }
 
 function describeFold(name: string, { rmse, mae, trainRatings, testRatings, seconds }: FoldFigures): string {
@@ -117,7 +143,7 @@ function describeFold(name: string, { rmse, mae, trainRatings, testRatings, seco
 
 /** The line without an event's name that scripts look for, and the same for people. */
 function summarize(
-  preset: string,
+  { preset, hyperparameters }: Candidate,
   path: string,
   figures: FoldFigures[],
   { folds, foldFiles, seed, splitSeed }: CvOptions,
@@ -135,7 +161,16 @@ function summarize(
   output.event(
     {
       event: 'cv',
-      ...{ cv: path, preset, protocol, seed, splitSeed, engine: engine.name, device: engine.device },
+      ...{
+        cv: path,
+        preset,
+        sideInformation: hyperparameters.sideInformation,
+        protocol,
+        seed,
+        splitSeed,
+        engine: engine.name,
+        device: engine.device,
+      },
       folds: figures,
       baselines,
       ...{ rmse: rmse.mean, rmseSpread: rmse.spread, mae: mae.mean, maeSpread: mae.spread, seconds },

@@ -33,7 +33,7 @@ help. Ctrl-C stops this process only: what is written is kept, workers go on, an
 
 With --pairs nothing is stored: the file begins with the line userId,movieId (other columns may stand beside them; it may be a .gz), and
 for each of its pairs, in their order, comes a line userId,movieId,predicted,source. Lines that are no pair are told and left out.
-Source is as in the API: FALLBACK where the model has not seen the user or the movie, or the store does not know them.`;
+Source is as in the API: FALLBACK where the model knows nothing of the user or the movie, or the store does not know them.`;
 
 interface ScoreOptions {
   model: ModelChoice;

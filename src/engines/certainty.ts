@@ -3,7 +3,8 @@
 import { type Beliefs, openBeliefs } from './beliefs.js';
 import { inverse } from './denseMatrix.js';
 import type { Parameters, Tensor, TrainingRatings } from './engine.js';
-import type { Posterior } from './sweeps.js';
+import { fitMoviePrior, type MoviePrior } from './moviePrior.js';
+import type { Posterior, RowAttributes } from './sweeps.js';
 import { fitTastePrior, type TastePrior } from './tastePrior.js';
 
 /** What a model knows beside its parameters. */
@@ -12,19 +13,28 @@ export interface Certainty {
   prior: TastePrior;
   /** What having rated each movie tells of a user (M × D). */
   tastes: Float32Array;
+  /** What attributes tell of a movie that it was not trained with; absent: it knows none. */
+  moviePrior?: MoviePrior;
 }
 
+/** attributes: of the movies, where the model learned from them; null: it did not. */
 export function learnCertainty(
   embeddingWidth: number,
   parameters: Parameters,
   posterior: Posterior,
   ratings: TrainingRatings,
+  attributes: RowAttributes | null = null,
 ): Certainty {
   const beliefs = openBeliefs(embeddingWidth, parameters, posterior);
-  return { beliefs, prior: fitTastePrior(beliefs, posterior, ratings), tastes: posterior.tastes };
+  const ratingCounts = new Int32Array(beliefs.movies.noises.length);
+  for (const movie of ratings.movieIndices) ratingCounts[movie]++;
+  return {
+    ...{ beliefs, prior: fitTastePrior(beliefs, posterior, ratings), tastes: posterior.tastes },
+    ...(attributes ? { moviePrior: fitMoviePrior(beliefs, attributes, ratingCounts) } : {}),
+  };
 }
 
-export function certaintyTensors({ beliefs, prior, tastes }: Certainty): Tensor[] {
+export function certaintyTensors({ beliefs, prior, tastes, moviePrior }: Certainty): Tensor[] {
   const { D, users, movies, noise } = beliefs;
   const table = (name: string, values: Float32Array) => ({ name, shape: [values.length / D, D], values });
   const list = (name: string, values: Float32Array) => ({ name, shape: [values.length], values });
@@ -39,6 +49,14 @@ export function certaintyTensors({ beliefs, prior, tastes }: Certainty): Tensor[
     table('prior_covariance', prior.covariance),
     list('typical_user', prior.typical),
     table('typical_covariance', prior.typicalCovariance),
+    ...(moviePrior
+      ? [
+          table('movie_prior_effects', moviePrior.effects),
+          list('movie_prior_center', moviePrior.center),
+          list('movie_prior_variance', moviePrior.variance),
+          list('movie_prior_noise', Float32Array.of(moviePrior.noise)),
+        ]
+      : []),
   ];
 }
 
@@ -59,7 +77,11 @@ export function openCertainty(
     ...{ center: of.prior_center, covariance, typical: of.typical_user, noise: userNoise },
     typicalCovariance: of.typical_covariance ?? covariance,
   };
-  return { beliefs, prior, tastes: of.tastes };
+  const moviePrior = of.movie_prior_effects && {
+    ...{ effects: of.movie_prior_effects, center: of.movie_prior_center },
+    ...{ variance: of.movie_prior_variance, noise: of.movie_prior_noise[0] },
+  };
+  return { beliefs, prior, tastes: of.tastes, ...(moviePrior ? { moviePrior } : {}) };
 }
 
 /** Models that were stored before there were two guesses at a user have the precision of one. */

@@ -11,11 +11,13 @@ import {
   checkSampler,
   isOfPosterior,
   meanParameters,
+  noAttributes,
   type Posterior,
   posteriorOf,
   type Sampler,
   type SamplerOptions,
   type SamplerState,
+  SCALARS_OF_STATE,
   SIDES,
   SWEEP_PRIORS,
   type SweepResult,
@@ -47,7 +49,7 @@ export interface SamplerDevice {
 const PAD = 16;
 const PLACES = [
   ...(['starts', 'others', 'targets', 'rows', 'priors', 'links', 'means', 'precisions'] as const),
-  ...(['variances', 'noises', 'tastes'] as const),
+  ...(['variances', 'noises', 'tastes', 'attributeStarts', 'holders', 'attributes'] as const),
 ];
 const SCALARS = SIDES.length * PLACES.length;
 
@@ -59,11 +61,16 @@ function placeOf(name: string): number {
 
 export async function openCpuSampler(device: SamplerDevice, options: SamplerOptions): Promise<Sampler> {
   checkSampler(options);
-  const { shape, ratings, seed, state = initialSamplerState(shape, seed) } = options;
+  const { shape, ratings, state = initialSamplerState(options) } = options;
   const sampler = await device.openSampler(configOf(device, options));
   // One side after the other, so that only one copy of the ratings is under way.
   writeRatings(sampler, 'user', ratingsByUser(ratings, shape.users));
   writeRatings(sampler, 'movie', ratingsByMovie(ratings, shape.movies));
+  const attributes = options.attributes ?? noAttributes();
+  for (const side of SIDES) {
+    sampler.write(placeOf(`${side}_attributeStarts`), attributes[side].starts);
+    sampler.write(placeOf(`${side}_holders`), attributes[side].holders);
+  }
   sampler.ready();
   sampler.write(SCALARS, state.scalars);
   for (const tensor of state.tensors) sampler.write(placeOf(tensor.name), padded(tensor));
@@ -72,13 +79,15 @@ export async function openCpuSampler(device: SamplerDevice, options: SamplerOpti
 
 function configOf(
   { threads }: SamplerDevice,
-  { shape, ratings, burnIn, seed }: SamplerOptions,
+  { shape, ratings, attributes = noAttributes(), burnIn, seed }: SamplerOptions,
 ): Float64Array {
   const { firstKey, secondKey } = randomStream(seed, STREAMS.sweeps);
   const { wishartScale, meanWeight, precisionShape } = SWEEP_PRIORS;
   return Float64Array.of(
     ...[shape.users, shape.movies, shape.embeddingWidth, ratings.targets.length, threads, burnIn],
     ...[firstKey >>> 0, secondKey >>> 0, wishartScale, meanWeight, precisionShape],
+    ...SIDES.map((side) => attributes[side].starts.length - 1),
+    ...SIDES.map((side) => attributes[side].holders.length),
   );
 }
 
@@ -120,12 +129,14 @@ function readTensor(sampler: CpuSampler, name: string, shape: readonly number[])
 class KernelSampler implements Sampler {
   readonly #turns: Turns<CpuSampler>;
   readonly #shape: ModelShape;
+  readonly #tensors: ReturnType<typeof samplerTensorShapes>;
   readonly #samples: number;
   #sweeps: number;
 
-  constructor(sampler: CpuSampler, { shape, ratings }: SamplerOptions, sweeps: number) {
+  constructor(sampler: CpuSampler, { shape, ratings, attributes }: SamplerOptions, sweeps: number) {
     this.#turns = new Turns('sampler', sampler);
     this.#shape = shape;
+    this.#tensors = samplerTensorShapes(shape, attributes);
     this.#samples = ratings.targets.length;
     this.#sweeps = sweeps;
   }
@@ -164,9 +175,9 @@ class KernelSampler implements Sampler {
   }
 
   #read(sampler: CpuSampler, isWanted: (name: string) => boolean): SamplerState {
-    const scalars = new Float64Array(3);
+    const scalars = new Float64Array(SCALARS_OF_STATE);
     sampler.read(SCALARS, scalars);
-    const shapes = samplerTensorShapes(this.#shape).filter(({ name }) => isWanted(name));
+    const shapes = this.#tensors.filter(({ name }) => isWanted(name));
     return {
       ...{ sweeps: this.#sweeps, scalars },
       tensors: shapes.map(({ name, shape }) => readTensor(sampler, name, shape)),

@@ -16,6 +16,8 @@ export const STAGES = {
   noise: 8,
   /** A sample for a request: no sweep draws it. */
   request: 9,
+  attribute: 10,
+  attributePrecision: 11,
 } as const;
 
 const GOLDEN = 0x9e3779b9;

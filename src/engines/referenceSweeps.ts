@@ -8,12 +8,13 @@ import { draws, gamma, normal, STAGES, stageOf } from './draws.js';
 import type { Parameters } from './engine.js';
 import { type RatingsOfSide, ratingsByMovie, ratingsByUser } from './ratingsBySide.js';
 import { updateMeans } from './referenceMeans.js';
-import { drawHyperparameters, drawLink, type ReferenceSide } from './referencePriors.js';
+import { drawHyperparameters, drawLinks, type FeatureKind, type ReferenceSide } from './referencePriors.js';
 import { initialSamplerState } from './samplerStart.js';
 import {
   checkSampler,
   copySamplerState,
   meanParameters,
+  noAttributes,
   type Posterior,
   posteriorOf,
   type Sampler,
@@ -34,9 +35,9 @@ export class ReferenceSampler implements Sampler {
 
   constructor(options: SamplerOptions) {
     checkSampler(options);
-    const { shape, ratings, seed, state } = options;
+    const { shape, ratings, state } = options;
     this.#options = options;
-    this.#state = state ? copySamplerState(state) : initialSamplerState(shape, seed);
+    this.#state = state ? copySamplerState(state) : initialSamplerState(options);
     const bySide = [ratingsByUser(ratings, shape.users), ratingsByMovie(ratings, shape.movies)];
     this.#sides = SIDES.map((_, index) => this.#sideOf(index, bySide)) as [ReferenceSide, ReferenceSide];
   }
@@ -45,12 +46,32 @@ export class ReferenceSampler implements Sampler {
     const of = (what: string) => samplerTensor(this.#state, `${SIDES[index] satisfies Side}_${what}`);
     return {
       ...{ index, D: this.#options.shape.embeddingWidth + 1, seed: this.#options.seed },
-      ...{ ratings: bySide[index], raters: bySide[1 - index] },
+      ...{ ratings: bySide[index], kinds: this.#kindsOf(index, bySide) },
       ...{ rows: of('rows'), priors: of('priors'), links: of('links') },
       ...{ means: of('means'), precisions: of('precisions') },
       ...{ variances: of('variances'), noises: of('noises'), tastes: index === 0 ? of('tastes') : null },
       expected: new Float32Array(of('means').length),
     };
+  }
+
+  #kindsOf(index: number, bySide: RatingsOfSide[]): FeatureKind[] {
+    const side: Side = SIDES[index];
+    const count = bySide[index].starts.length - 1;
+    const raters = bySide[1 - index];
+    const { starts, holders } = (this.#options.attributes ?? noAttributes())[side];
+    const hasAttributes = starts.length > 1;
+    const rated = { starts: raters.starts, holders: raters.others };
+    return [
+      {
+        ...{ ...rated, weights: weightsOf(rated, count), links: samplerTensor(this.#state, `${side}_links`) },
+        ...{ scalar: 1 + index, stages: { link: STAGES.link, precision: STAGES.linkPrecision } },
+      },
+      {
+        ...{ starts, holders, weights: weightsOf({ holders }, count) },
+        links: hasAttributes ? samplerTensor(this.#state, `${side}_attributes`) : new Float32Array(0),
+        ...{ scalar: 3 + index, stages: { link: STAGES.attribute, precision: STAGES.attributePrecision } },
+      },
+    ];
   }
 
   async sweep(): Promise<SweepResult> {
@@ -73,8 +94,8 @@ export class ReferenceSampler implements Sampler {
   /** Gives for each row Σ w (r − r̂)² with the new row, w of the other side, and Σ (r − r̂)² with the old one. */
   #drawSide(side: ReferenceSide, others: ReferenceSide, sweep: number) {
     const { scalars } = this.#state;
-    const hyper = drawHyperparameters(side, scalars[1 + side.index], sweep);
-    scalars[1 + side.index] = drawLink(side, hyper, scalars[1 + side.index], sweep);
+    const hyper = drawHyperparameters(side, scalars, sweep);
+    drawLinks(side, hyper, scalars, sweep);
     const count = side.precisions.length;
     const errors = { weighted: new Float64Array(count), plain: new Float64Array(count) };
     for (let row = 0; row < count; row++) {
@@ -115,6 +136,13 @@ export class ReferenceSampler implements Sampler {
   async close(): Promise<void> {
     this.#open = false;
   }
+}
+
+/** 1/√(how many features a row has). */
+function weightsOf({ holders }: Pick<FeatureKind, 'holders'>, rows: number): Float64Array {
+  const counts = new Int32Array(rows);
+  for (const row of holders) counts[row]++;
+  return Float64Array.from(counts, (count) => 1 / Math.sqrt(Math.max(1, count)));
 }
 
 /** b_u + b_m + p_u·q_m. */

@@ -1,17 +1,28 @@
 // Where a chain begins: the same numbers for every engine.
 
 import { draws, normal, STAGES, stageOf } from './draws.js';
-import type { ModelShape, Tensor } from './engine.js';
+import type { Tensor } from './engine.js';
 import { sizeOf } from './shape.js';
-import { type SamplerState, SIDES, SWEEP_START, samplerTensorShapes } from './sweeps.js';
+import {
+  type SamplerOptions,
+  type SamplerState,
+  SCALARS_OF_STATE,
+  SIDES,
+  SWEEP_START,
+  samplerTensorShapes,
+} from './sweeps.js';
 
 /** Embeddings normal, biases and links 0, precisions of users and movies 1. */
-export function initialSamplerState(shape: ModelShape, seed: number): SamplerState {
+export function initialSamplerState({
+  shape,
+  attributes,
+  seed,
+}: Pick<SamplerOptions, 'shape' | 'attributes' | 'seed'>): SamplerState {
   const { noisePrecision, linkPrecision } = SWEEP_START;
   return {
     sweeps: 0,
-    scalars: Float64Array.of(noisePrecision, linkPrecision, linkPrecision),
-    tensors: samplerTensorShapes(shape).map((tensor) => startOf(tensor, seed)),
+    scalars: Float64Array.of(noisePrecision, ...Array<number>(SCALARS_OF_STATE - 1).fill(linkPrecision)),
+    tensors: samplerTensorShapes(shape, attributes).map((tensor) => startOf(tensor, seed)),
   };
 }
 

@@ -11,11 +11,13 @@ import { hasRows, sizeOf } from './shape.js';
 //
 //   rating r of user u for movie m   r ~ N(g + b_u + b_m + p_u·q_m, 1 / (α w_u w_m))
 //   rows                             x_u = (p_u, b_u) and y_m = (q_m, b_m)
-//   prior of a user                  x_u ~ N(μ + Bᵀφ_u, Λ⁻¹), φ_u = 1/√n_u at each of the n_u movies that u rated in training
-//   prior of the link                B_f ~ N(0, (λΛ)⁻¹), one row for each movie that has ratings
-//   hyperpriors                      (μ, Λ) Normal-Wishart; α, λ and the w Gamma
+//   prior of a user                  x_u ~ N(μ + Bᵀφ_u + Gᵀψ_u, Λ⁻¹), φ_u = 1/√n_u at each of the n_u movies that u rated in training,
+//                                    ψ_u = 1/√a_u at each of the a_u attributes that u has
+//   prior of the links               B_f ~ N(0, (λΛ)⁻¹), one row for each movie that has ratings; G_f ~ N(0, (κΛ)⁻¹), for each attribute
+//   hyperpriors                      (μ, Λ) Normal-Wishart; α, λ, κ and the w Gamma
 //
-// and movies alike, with users in the place of movies. So which movies somebody rated tells of their taste before any stars do.
+// and movies alike, with users in the place of movies. So which movies somebody rated tells of their taste before any stars do, and so
+// do attributes: genres and decade of a movie, gender, age group and occupation of a user (store/attributes.ts).
 // Sources: Salakhutdinov & Mnih 2008 (BPMF); Simm et al. 2017 (Macau, the link); Koren 2008 (SVD++, what implicit feedback is worth).
 
 /**
@@ -32,12 +34,23 @@ export interface SamplerOptions {
   shape: ModelShape;
   /** No pair twice. Read in place for as long as the sampler is open, or copied at once. */
   ratings: TrainingRatings;
+  /** Absent: none. Copied. */
+  attributes?: SideAttributes;
   /** Sweeps that the means leave out. */
   burnIn: number;
   seed: number;
   /** Absent: `initialSamplerState`. Copied. */
   state?: SamplerState;
 }
+
+/** Who has which attributes: those with attribute f are holders[starts[f]] to holders[starts[f + 1]], rows of the side. */
+export interface RowAttributes {
+  /** (A + 1). */
+  starts: Int32Array;
+  holders: Int32Array;
+}
+
+export type SideAttributes = Record<Side, RowAttributes>;
 
 export interface SweepResult {
   /** Σ(ŷ − target)² over the training ratings, each taken with the new user and the movie as it stood before the sweep. */
@@ -51,7 +64,7 @@ export interface SweepResult {
 export interface SamplerState {
   /** Done so far. */
   sweeps: number;
-  /** α, then λ of the users' link and of the movies'. */
+  /** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies'. */
   scalars: Float64Array;
   /** As `samplerTensorShapes` lists them. */
   tensors: readonly Tensor[];
@@ -73,15 +86,28 @@ export interface Sampler {
 export const SIDES = ['user', 'movie'] as const;
 export type Side = (typeof SIDES)[number];
 
+export const SCALARS_OF_STATE = 5;
+
+/** The attributes of rows that have none. */
+export function noAttributes(): SideAttributes {
+  const none = () => ({ starts: new Int32Array(1), holders: new Int32Array(0) });
+  return { user: none(), movie: none() };
+}
+
 /**
- * With D = K + 1, the bias in the last column; of users, then of movies, each with N rows and the other side with F:
- * rows (N × D), what was drawn; priors (N × D), Bᵀφ; links (F × D), B; means (N × D), of the rows' expectations; precisions (N), w;
- * variances (N × D), of what was drawn around its expectation; noises (N), means of 1/w; of users alone tastes (F × D), the mean of B.
+ * With D = K + 1, the bias in the last column; of users, then of movies, each with N rows, the other side with F, and with A attributes:
+ * rows (N × D), what was drawn; priors (N × D), Bᵀφ + Gᵀψ; links (F × D), B; means (N × D), of the rows' expectations; precisions (N), w;
+ * variances (N × D), of what was drawn around its expectation; noises (N), means of 1/w; of users alone tastes (F × D), the mean of B;
+ * where there are attributes, attributes (A × D), G.
  */
-export function samplerTensorShapes({ users, movies, embeddingWidth }: ModelShape) {
+export function samplerTensorShapes(
+  { users, movies, embeddingWidth }: ModelShape,
+  attributes = noAttributes(),
+) {
   const D = embeddingWidth + 1;
   return SIDES.flatMap((side) => {
     const [count, others] = side === 'user' ? [users, movies] : [movies, users];
+    const attributeCount = attributes[side].starts.length - 1;
     return [
       { name: `${side}_rows`, shape: [count, D] },
       { name: `${side}_priors`, shape: [count, D] },
@@ -91,6 +117,7 @@ export function samplerTensorShapes({ users, movies, embeddingWidth }: ModelShap
       { name: `${side}_variances`, shape: [count, D] },
       { name: `${side}_noises`, shape: [count] },
       ...(side === 'user' ? [{ name: 'user_tastes', shape: [others, D] }] : []),
+      ...(attributeCount > 0 ? [{ name: `${side}_attributes`, shape: [attributeCount, D] }] : []),
     ];
   });
 }
@@ -157,18 +184,36 @@ function splitBias(rows: Float32Array, K: number): { embeddings: Float32Array; b
 }
 
 /** Asserts what every sampler needs of its options. */
-export function checkSampler({ shape, ratings, burnIn, state }: SamplerOptions): void {
+export function checkSampler({ shape, ratings, attributes, burnIn, state }: SamplerOptions): void {
   assert(hasRows(shape), 'sweeps need a model of biases and a dot product, without hidden layers');
   checkRatings(shape, ratings);
   assert(Number.isSafeInteger(burnIn) && burnIn >= 0, `sweeps of burn-in: ${burnIn}`);
+  for (const side of attributes ? SIDES : [])
+    checkAttributes(attributes![side], side === 'user' ? shape.users : shape.movies);
   if (!state) return;
   assert(Number.isSafeInteger(state.sweeps) && state.sweeps >= 0, `sweeps so far: ${state.sweeps}`);
-  assert.equal(state.scalars.length, 3, 'scalars of a state');
-  const shapes = samplerTensorShapes(shape);
+  assert.equal(state.scalars.length, SCALARS_OF_STATE, 'scalars of a state');
+  const shapes = samplerTensorShapes(shape, attributes);
   for (const [index, { name, shape: sizes }] of shapes.entries()) {
     assert.equal(state.tensors[index]?.name, name, `tensor ${index} of a state`);
     assert.equal(state.tensors[index].values.length, sizeOf(sizes), `number of values in ${name}`);
   }
+}
+
+/** Kernels follow them without looking. */
+function checkAttributes({ starts, holders }: RowAttributes, rows: number): void {
+  assert(
+    starts[0] === 0 && starts.at(-1) === holders.length,
+    'attributes begin at 0 and end with the holders',
+  );
+  assert(
+    starts.every((start, f) => f === 0 || start >= starts[f - 1]),
+    'attributes come one after another',
+  );
+  assert(
+    holders.every((row) => row >= 0 && row < rows),
+    `holders of attributes are rows of the ${rows}`,
+  );
 }
 
 export function copySamplerState({ sweeps, scalars, tensors }: SamplerState): SamplerState {

@@ -2,20 +2,18 @@
 // read = inserted + updated + unchanged + rejected, and the report proves the sum.
 
 import assert from 'node:assert/strict';
-import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError, messageOf } from '../errors.js';
 import { failImportRecord, type ImportCounts, saveRejects } from '../store/importRecord.js';
 import { beginImport, type MergeResult, type RatingImport } from '../store/ratingImport.js';
 import { isOnScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
-import { parseItems, parseMoviesDat } from './movieLines.js';
-import { type ParsedFile, parseLinks, parseMovies } from './movies.js';
+import { parseLinks } from './movies.js';
 import type { RatingsLayout } from './ratingsLayout.js';
 import { RatingsParser } from './ratingsParser.js';
 import { Rejects } from './rejects.js';
 import { type ImportSource, openSource, type SourceFile } from './source.js';
-import { parseUsers, parseUsersDat } from './userLines.js';
+import { readMovieTable, readTable, readUserTable } from './tables.js';
 
 export interface ImportProgress {
   phase: 'reading' | 'merging';
@@ -114,11 +112,11 @@ async function runImport(
 }
 
 async function fill(target: RatingImport, source: ImportSource, rejects: Rejects, options: ImportOptions) {
-  const movies = await readTable(source.movies, rejects, movieParserOf(source.movies));
+  const movies = await readMovieTable(source, rejects);
   await target.stageMovies(movies.rows);
   const links = await readTable(source.links, rejects, parseLinks);
   await target.stageLinks(links.rows);
-  const users = await readTable(source.users, rejects, userParserOf(source.users));
+  const users = await readUserTable(source, rejects);
   await target.stageUsers(users.rows);
   const ratings = await readRatings(target, source.ratings, rejects, options);
   const merged = await target.merge(ratings.sums);
@@ -139,23 +137,6 @@ async function fill(target: RatingImport, source: ImportSource, rejects: Rejects
     rejects,
   );
   return { ...report, scale: ratings.scale! };
-}
-
-function movieParserOf(file: SourceFile | null) {
-  if (file?.name.startsWith('movies.dat')) return parseMoviesDat;
-  return file?.name.startsWith('u.item') ? parseItems : parseMovies;
-}
-
-function userParserOf(file: SourceFile | null) {
-  return file?.name.startsWith('users.dat') ? parseUsersDat : parseUsers;
-}
-
-async function readTable<Row>(
-  file: SourceFile | null,
-  rejects: Rejects,
-  parse: (name: string, stream: Readable, rejects: Rejects) => Promise<ParsedFile<Row>>,
-): Promise<ParsedFile<Row>> {
-  return file ? parse(file.name, await file.open(), rejects) : { rows: [], linesRead: 0 };
 }
 
 async function readRatings(

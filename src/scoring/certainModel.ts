@@ -17,8 +17,15 @@ import { choleskyLower, multiply } from '../engines/denseMatrix.js';
 import { draws, normal, STAGES, stageOf } from '../engines/draws.js';
 import type { TopMovies } from '../engines/engine.js';
 import { contributionsTo, type FoldedIn, foldIn, type OwnRatings } from '../engines/foldIn.js';
+import { type DescribedMovies, describeMovies } from '../engines/moviePrior.js';
 import { offer, type Places } from '../engines/places.js';
-import type { FoldInRatings, PairsToPredict, RankRequest, ReasonsRequest } from './messages.js';
+import type {
+  DescribedRequest,
+  FoldInRatings,
+  PairsToPredict,
+  RankRequest,
+  ReasonsRequest,
+} from './messages.js';
 
 /** CAUTIOUS goes by what the expected rating is above with a probability of 95 %: the lower end of its 90 % interval. */
 const CAUTION = deviationsOf(0.9);
@@ -27,6 +34,8 @@ export interface CertainModel {
   /** Deviations of ratings. */
   predict(pairs: PairsToPredict): { outputs: Float32Array; deviations: Float32Array };
   rank(request: RankRequest): TopMovies;
+  /** What a ranking of each user goes by at movies that the model was not trained with (B × movies). */
+  scoreDescribed(request: DescribedRequest): { scores: Float32Array };
   /** What each of the ratings that are folded in adds to the rating of each movie, in stars (movies × ratings). */
   reasons(request: ReasonsRequest): { weights: Float32Array };
 }
@@ -35,20 +44,38 @@ export function openCertainModel(certainty: Certainty): CertainModel {
   const { beliefs } = certainty;
   const sampleOf = sampler(beliefs);
   return {
-    predict({ userIndices, movieIndices, folded }) {
+    predict({ userIndices, movieIndices, folded, described }) {
       const believe = believer(certainty, folded);
+      const known = beliefs.movies.noises.length;
+      const others = described && { ...beliefs, movies: describe(certainty, described) };
       const outputs = new Float32Array(userIndices.length);
       const deviations = new Float32Array(userIndices.length);
       for (const [i, movie] of movieIndices.entries()) {
         const user = believe(userIndices[i]);
-        outputs[i] = expectedOutput(user, beliefs.movies, movie);
-        deviations[i] = spreadOf(beliefs, user, movie).rating;
+        const [of, row] = movie < known ? [beliefs, movie] : [others!, movie - known];
+        outputs[i] = expectedOutput(user, of.movies, row);
+        deviations[i] = spreadOf(of, user, row).rating;
       }
       return { outputs, deviations };
     },
     rank(request) {
       const believe = believer(certainty, request.folded);
       return rank(beliefs, sampleOf, believe, request);
+    },
+    scoreDescribed(request) {
+      const { order, entities, seeds, userIndices, offset, folded, described } = request;
+      const believe = believer(certainty, folded);
+      const movies = describe(certainty, described);
+      const sampleOf = sampler({ ...beliefs, movies }, described.movieIndices);
+      const count = described.movieIndices.length;
+      const scores = new Float32Array(userIndices.length * count);
+      for (const [b, row] of userIndices.entries()) {
+        const user = believe(row);
+        const sample = () => sampleOf(user, entities[b], seeds[b]);
+        const score = scorerOf({ ...beliefs, movies }, order, user, sample);
+        for (let movie = 0; movie < count; movie++) scores[b * count + movie] = score(movie) + offset;
+      }
+      return { scores };
     },
     reasons({ folded, movieIndices }) {
       const ratings = ratingsAt(folded, 0);
@@ -71,6 +98,10 @@ function believer({ beliefs, prior, tastes }: Certainty, folded: FoldInRatings |
     solved.set(row, known);
     return known;
   };
+}
+
+function describe({ moviePrior, prior }: Certainty, described: DescribedMovies): SideBeliefs {
+  return describeMovies(moviePrior!, prior.typical, described);
 }
 
 function ratingsAt({ starts, movieIndices, targets }: FoldInRatings, place: number): OwnRatings {
@@ -129,8 +160,8 @@ function scorerOf(
   }
 }
 
-/** Rows drawn from what is believed of them; the movies' are kept until another seed is asked for. */
-function sampler({ D, movies }: Beliefs) {
+/** Rows drawn from what is believed of them; the movies' are kept until another seed is asked for. entities: who the movies are to it. */
+function sampler({ D, movies }: Beliefs, entities: Int32Array | null = null) {
   let kept: { seed: number; movies: SideBeliefs } | null = null;
   const draw = ({ mean, variance, covariance }: Belief, seed: number, side: number, row: number) => {
     const stream = draws(seed, 0, stageOf(STAGES.request, side), row);
@@ -144,7 +175,7 @@ function sampler({ D, movies }: Beliefs) {
     if (kept?.seed !== seed) {
       const means = new Float32Array(movies.means.length);
       for (let row = 0; row < movies.noises.length; row++)
-        means.set(draw(beliefAt(movies, D, row), seed, 1, row), row * D);
+        means.set(draw(beliefAt(movies, D, row), seed, 1, entities?.[row] ?? row), row * D);
       kept = { seed, movies: { ...movies, means } };
     }
     return { user: { ...user, mean: draw(user, seed, 0, entity) }, movies: kept.movies };

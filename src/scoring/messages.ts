@@ -1,6 +1,7 @@
 // What the thread of a model and its host say to each other.
 
 import type { EngineSettings, TopMovies, TopMoviesRequest } from '../engines/engine.js';
+import type { DescribedMovies } from '../engines/moviePrior.js';
 import type { RatingScale } from '../store/scale.js';
 
 export interface ScoringInput extends EngineSettings {
@@ -16,6 +17,8 @@ export interface ScoringReady {
   movieRatingCounts: Int32Array;
   /** Knows how sure it is, and folds users in. */
   isCertain: boolean;
+  /** Attributes by which it can tell of movies that it was not trained with. */
+  movieAttributes: readonly string[];
   ratingsReadAt: Date;
 }
 
@@ -24,6 +27,8 @@ export interface ScoringMethods {
   /** Raw outputs, without the model's mean, and standard deviations of ratings around them (NaN where the model does not know). */
   predict: { question: PairsToPredict; answer: Predictions };
   topMovies: { question: RankRequest; answer: TopMovies };
+  /** Of models that have attributes: what each user's ranking goes by at each described movie (B × movies). */
+  scoreDescribed: { question: DescribedRequest; answer: { scores: Float32Array } };
   /** Of models that are certain. */
   reasons: { question: ReasonsRequest; answer: { weights: Float32Array } };
   neighbours: { question: NeighboursRequest; answer: Neighbours };
@@ -55,11 +60,13 @@ export interface FoldInRatings {
   targets: Float32Array;
 }
 
-/** Rows from the model's number of users on are solved for, from `folded`. */
+/** Rows from the model's number of users on are solved for, from `folded`; from its number of movies on they are `described`. */
 export interface PairsToPredict {
   userIndices: Int32Array;
   movieIndices: Int32Array;
   folded: FoldInRatings | null;
+  /** Absent or null: there are none. */
+  described?: DescribedMovies | null;
 }
 
 /** By expected rating; by what it is above with a probability of 95 %; by a sample of what is believed of user and movies. */
@@ -73,6 +80,11 @@ export interface RankRequest extends TopMoviesRequest {
   seeds: Int32Array;
   folded: FoldInRatings | null;
 }
+
+export type DescribedRequest = Pick<
+  RankRequest,
+  'order' | 'entities' | 'seeds' | 'userIndices' | 'offset' | 'folded'
+> & { described: DescribedMovies };
 
 /** About one user, whose ratings are folded in. */
 export interface ReasonsRequest {

@@ -8,6 +8,7 @@ import {
   buffersOf,
   CLOSE,
   CLOSED,
+  type DescribedRequest,
   type Neighbours,
   type NeighboursRequest,
   type PairsToPredict,
@@ -35,12 +36,16 @@ export interface ModelHost {
   unknownMovieIndices: readonly number[];
   /** Knows how sure it is, and folds users in. */
   isCertain: boolean;
+  /** Places of the attributes by which it can tell of movies that it was not trained with. */
+  attributePlaces: ReadonlyMap<string, number>;
   /** The ratings as of then are in the model. */
   ratingsReadAt: Date;
   /** Takes the arrays over: they are empty afterwards. */
   predict(pairs: PairsToPredict): Promise<Predictions>;
   /** As Scorer.topMovies. Takes the arrays over, too. */
   topMovies(request: RankRequest): Promise<TopMovies>;
+  /** Only where there are attributePlaces: scores of the described movies for each user (B × movies). */
+  scoreDescribed(request: DescribedRequest): Promise<Float32Array>;
   /** Only where isCertain: what each rating adds to each movie, in stars (movies × ratings). */
   reasons(request: ReasonsRequest): Promise<Float32Array>;
   /** Rows of the same embedding that point the same way. */
@@ -71,9 +76,11 @@ export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
   return {
     ...ready,
     ...knowledgeOf(ready.movieRatingCounts),
+    attributePlaces: new Map(ready.movieAttributes.map((label, place) => [label, place])),
     ended,
     predict: (pairs) => ask('predict', pairs),
     topMovies: (request) => ask('topMovies', request),
+    scoreDescribed: async (request) => (await ask('scoreDescribed', request)).scores,
     neighbours: (request) => ask('neighbours', request),
     reasons: async (request) => (await ask('reasons', request)).weights,
     close,

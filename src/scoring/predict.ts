@@ -1,16 +1,15 @@
-// Predicted ratings for pairs of user and movie: from the model where it has seen the movie and has or finds a row for the user, by
-// fallback elsewhere.
+// Predicted ratings for pairs of user and movie: from the model where it has or finds a row for the user and has seen the movie or its
+// genres, by fallback elsewhere.
 
 import { clipToScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
-import { fallbackRating, type Statistics } from './fallback.js';
-import { type Asker, isKnownMovie, type PredictionSource, rowsOf, sourceFor } from './foldIns.js';
+import { type Describable, describe, movieRow } from './described.js';
+import { fallbackRating } from './fallback.js';
+import { type Asker, type PredictionSource, rowsOf, sourceFor } from './foldIns.js';
 import type { ModelHost } from './modelHost.js';
 
-export interface Subject extends Statistics {
-  /** Row of the embedding. */
-  idx: number;
-}
+/** Row of the embedding, and what else the store knows. */
+export type Subject = Describable;
 
 export interface ScoredPair {
   /** In stars, clipped to the scale. */
@@ -32,13 +31,16 @@ export async function predictPairs(
     host,
     pairs.map(({ user }) => user),
   );
-  const known = [...pairs.keys()].filter(
-    (i) => rows.indices[i] >= 0 && isKnownMovie(host, pairs[i].movie.idx),
+  const described = describe(
+    host,
+    pairs.map(({ movie }) => movie),
   );
+  const movieRows = pairs.map(({ movie }) => movieRow(host, described, movie.idx));
+  const known = [...pairs.keys()].filter((i) => rows.indices[i] >= 0 && movieRows[i] >= 0);
   const { outputs, deviations } = await host.predict({
     userIndices: Int32Array.from(known, (i) => rows.indices[i]),
-    movieIndices: Int32Array.from(known, (i) => pairs[i].movie.idx),
-    folded: rows.folded,
+    movieIndices: Int32Array.from(known, (i) => movieRows[i]),
+    ...{ folded: rows.folded, described: described.movies },
   });
   const placeOf = new Map(known.map((i, place) => [i, place]));
   return pairs.map(({ user, movie }, i) => {

@@ -1,5 +1,5 @@
-// Rankings for users: the model picks the best of the movies that it knows, and what it has never seen is merged in by fallback;
-// not where caution is asked for, since nothing is sure of it. For a user without a row, all is fallback.
+// Rankings for users: the model picks the best of the movies that it was trained with, tells of others by their genres, and what it knows
+// nothing of is merged in by fallback; not where caution is asked for, since nothing is sure of it. For a user without a row, all is fallback.
 
 import { type Bitmap, hasMovie, keepCommon } from '../engines/bitmap.js';
 import { emptyPlaces, offer, type Place, type Places, TOP } from '../engines/places.js';
@@ -8,7 +8,8 @@ import { ratedMovieIndices } from '../store/ratings.js';
 import { movieStatistics } from '../store/statistics.js';
 import type { Store } from '../store/store.js';
 import { type Conditions, candidatesOf, filteredMovies } from './candidates.js';
-import { fallbackRating, type Statistics } from './fallback.js';
+import { type Describable, type Described, describe, movieRow } from './described.js';
+import { fallbackRating } from './fallback.js';
 import { type Asker, isKnownMovie, type Rows, rowsOf, sourceFor } from './foldIns.js';
 import type { RankRequest, RecommendationOrder } from './messages.js';
 import type { ModelHost } from './modelHost.js';
@@ -32,7 +33,7 @@ export interface RecommendationRequest extends Conditions {
 }
 
 /** A movie that a fallback is asked for. */
-type FallbackMovie = Statistics & { index: number };
+type FallbackMovie = Describable & { index: number };
 
 /** @throws AppError MODEL_WITHOUT_UNCERTAINTY when a request's order needs it */
 export async function recommendAll(
@@ -40,9 +41,9 @@ export async function recommendAll(
   host: ModelHost,
   requests: readonly RecommendationRequest[],
 ): Promise<Suggestion[][]> {
-  const { rankings, rows } = await rank(store, host, requests);
-  const lists = requests.map(({ user }, i) => toSuggestions(host, user, rankings[i]));
-  return expectedRatings(host, requests, lists, rows);
+  const { rankings, rows, described } = await rank(store, host, requests);
+  const lists = requests.map(({ user }, i) => toSuggestions(host, user, rankings[i], described));
+  return expectedRatings(host, requests, lists, rows, described);
 }
 
 /** Where only places and scores are wanted, for many users. @throws as recommendAll */
@@ -67,10 +68,12 @@ async function rank(store: Store, host: ModelHost, requests: readonly Recommenda
   const candidates = requests.map((request, i) => candidatesOf(all, request, filtered[i], rated[i]));
   const fromModel = await bestOfModel(host, requests, candidates, rows);
   const unknown = movies.filter(({ index }) => !isKnownMovie(host, index));
+  const described = describe(host, unknown);
+  const toldOf = await scoresOfDescribed(host, requests, described, rows);
   const rankings = requests.map((request, i) =>
-    merge(host, request, fromModel[i], candidates[i], rows.indices[i] >= 0 ? unknown : movies),
+    merge(host, request, fromModel[i], candidates[i], rows.indices[i] >= 0 ? unknown : movies, toldOf[i]),
   );
-  return { rankings, rows };
+  return { rankings, rows, described };
 }
 
 function checkOrder({ isCertain }: ModelHost, order: RecommendationOrder): void {
@@ -97,7 +100,7 @@ async function fallbackMovies(
   const statistics = isForAll
     ? await movieStatistics(store, [], 0)
     : await movieStatistics(store, host.unknownMovieIndices, host.movieRatingCounts.length);
-  return Array.from(statistics, ([index, statistic]) => ({ index, ...statistic }));
+  return Array.from(statistics, ([index, statistic]) => ({ index, idx: index, ...statistic }));
 }
 
 /** For each request the best of its candidates that the model knows, best first: at least `first`, if there are so many. */
@@ -146,40 +149,80 @@ function toRankRequest(
   return {
     n: Math.max(...asked.map((i) => requests[i].first)),
     ...{ allowed, offset: host.ratingMean, order: requests[asked[0]].order },
-    userIndices: Int32Array.from(asked, (i) => rows[i]),
-    entities: Int32Array.from(asked, (i) => requests[i].user.idx),
-    seeds: Int32Array.from(asked, (i) => requests[i].seed),
+    ...whoAsks(requests, rows, asked),
     afterScores: Float32Array.from(asked, (i) => (requests[i].after ?? TOP).score),
     afterIndices: Int32Array.from(asked, (i) => (requests[i].after ?? TOP).index),
   };
 }
 
-/** The model's places and those of the movies that need a fallback. */
+function whoAsks(
+  requests: readonly RecommendationRequest[],
+  rows: readonly number[],
+  asked: readonly number[],
+): Pick<RankRequest, 'userIndices' | 'entities' | 'seeds'> {
+  return {
+    userIndices: Int32Array.from(asked, (i) => rows[i]),
+    entities: Int32Array.from(asked, (i) => requests[i].user.idx),
+    seeds: Int32Array.from(asked, (i) => requests[i].seed),
+  };
+}
+
+/** For each request what its order goes by at the described movies, by their index; none for users without a row. */
+async function scoresOfDescribed(
+  host: ModelHost,
+  requests: readonly RecommendationRequest[],
+  { movies: described, places }: Described,
+  rows: Rows,
+): Promise<ReadonlyMap<number, number>[]> {
+  const lists = requests.map(() => new Map<number, number>());
+  if (!described) return lists;
+  for (const order of new Set(requests.map((request) => request.order))) {
+    const asked = [...requests.keys()].filter((i) => requests[i].order === order && rows.indices[i] >= 0);
+    if (asked.length === 0) continue;
+    const { entities, seeds, userIndices } = whoAsks(requests, rows.indices, asked);
+    const scores = await host.scoreDescribed({
+      ...{ order, entities, seeds, userIndices, offset: host.ratingMean },
+      ...{ folded: rows.folded, described },
+    });
+    for (const [b, i] of asked.entries())
+      for (const [index, place] of places) lists[i].set(index, scores[b * places.size + place]);
+  }
+  return lists;
+}
+
+/** The model's places and those of the movies that it was not trained with: as it scores them all the same (toldOf), or by fallback. */
 function merge(
   host: ModelHost,
   { user, order, first, after }: RecommendationRequest,
   fromModel: Places,
   candidates: Bitmap,
-  fallback: readonly FallbackMovie[],
+  unknown: readonly FallbackMovie[],
+  toldOf: ReadonlyMap<number, number>,
 ): Places {
-  if (fallback.length === 0 || (order === 'CAUTIOUS' && sourceFor(host, user) !== 'FALLBACK'))
-    return fromModel;
+  const isForSure = order === 'CAUTIOUS' && sourceFor(host, user) !== 'FALLBACK';
+  const others = isForSure ? unknown.filter(({ index }) => toldOf.has(index)) : unknown;
+  if (others.length === 0) return fromModel;
   const places = emptyPlaces(first);
   for (let place = 0; place < fromModel.count; place++)
     offer(places, TOP, fromModel.scores[place], fromModel.movieIndices[place]);
-  for (const movie of fallback) {
+  for (const movie of others) {
     if (!hasMovie(candidates, movie.index)) continue;
-    const score = Math.fround(fallbackRating(host.ratingMean, user, movie));
+    const score = toldOf.get(movie.index) ?? Math.fround(fallbackRating(host.ratingMean, user, movie));
     offer(places, after ?? TOP, score, movie.index);
   }
   return places;
 }
 
-function toSuggestions(host: ModelHost, user: Asker, { count, scores, movieIndices }: Places): Suggestion[] {
+function toSuggestions(
+  host: ModelHost,
+  user: Asker,
+  { count, scores, movieIndices }: Places,
+  described: Described,
+): Suggestion[] {
   const source = sourceFor(host, user);
   return Array.from(movieIndices.subarray(0, count), (movieIndex, i) => {
     const score = scores[i];
-    const from = isKnownMovie(host, movieIndex) ? source : 'FALLBACK';
+    const from = movieRow(host, described, movieIndex) >= 0 ? source : 'FALLBACK';
     return { movieIndex, score, ...toScored(host, score, from, Number.NaN) };
   });
 }
@@ -190,6 +233,7 @@ async function expectedRatings(
   requests: readonly RecommendationRequest[],
   lists: Suggestion[][],
   rows: Rows,
+  described: Described,
 ): Promise<Suggestion[][]> {
   const missing = lists.flatMap((list, i) =>
     requests[i].order === 'EXPECTED_RATING'
@@ -201,8 +245,10 @@ async function expectedRatings(
   if (missing.length === 0) return lists;
   const { outputs, deviations } = await host.predict({
     userIndices: Int32Array.from(missing, ({ row }) => row),
-    movieIndices: Int32Array.from(missing, ({ suggestion }) => suggestion.movieIndex),
-    folded: rows.folded,
+    movieIndices: Int32Array.from(missing, ({ suggestion }) =>
+      movieRow(host, described, suggestion.movieIndex),
+    ),
+    ...{ folded: rows.folded, described: described.movies },
   });
   for (const [i, { suggestion }] of missing.entries())
     Object.assign(suggestion, toScored(host, host.ratingMean + outputs[i], suggestion.source, deviations[i]));

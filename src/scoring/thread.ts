@@ -75,6 +75,8 @@ async function answerOf(request: ScoringRequest): Promise<ScoringMethods[Scoring
       const isPlain = order === 'EXPECTED_RATING' && !folded;
       return isPlain ? scorer.topMovies(request.question) : certain!.rank(request.question);
     }
+    case 'scoreDescribed':
+      return certain!.scoreDescribed(request.question);
     case 'reasons':
       return certain!.reasons(request.question);
     case 'neighbours':

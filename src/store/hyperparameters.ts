@@ -22,6 +22,8 @@ export interface Hyperparameters {
   epochs: number;
   /** Of bayes: sweeps that the mean leaves out. */
   burnIn: number;
+  /** Of bayes: whether genres, decades and demographics take part in the priors of movies and users. */
+  sideInformation: boolean;
   /** Share of the training ratings held out to tell the best epoch, whose parameters are kept; 0: none, the last epoch's are. */
   validationFraction: number;
   /** Epochs in a row without a lower validation loss after which training stops; 0: it never does. */
@@ -57,6 +59,7 @@ const FORMER = {
   l2Biases: 0,
   l2Weights: 0,
   burnIn: 0,
+  sideInformation: false,
   validationFraction: 0,
   patience: 0,
 } as const satisfies Partial<Hyperparameters>;
@@ -71,7 +74,7 @@ const PAPER: Readonly<Hyperparameters> = {
   epochs: 25,
 };
 
-/** Biased factorization by Gibbs sampling: what a run of the kind bayes can be told is its width, its sweeps and its burn-in. */
+/** Biased factorization by Gibbs sampling: what a run of the kind bayes can be told is its width, its sweeps, its burn-in and its side information. */
 const BAYES: Readonly<Hyperparameters> = {
   ...PAPER,
   kind: 'bayes',
@@ -103,7 +106,7 @@ export const PRESETS: Readonly<Record<string, Readonly<Hyperparameters>>> = {
   },
   fast: { ...BAYES, embeddingWidth: 15, epochs: 30, burnIn: 12 },
   accurate: { ...BAYES, embeddingWidth: 31, epochs: 130, burnIn: 30 },
-  maximum: { ...BAYES, embeddingWidth: 63, epochs: 300, burnIn: 30 },
+  maximum: { ...BAYES, embeddingWidth: 63, epochs: 300, burnIn: 30, sideInformation: true },
 };
 
 /** The values that a hyperparameter may have. */
@@ -137,6 +140,10 @@ export const HYPERPARAMETER_DOMAINS: Readonly<Record<keyof Hyperparameters, Doma
   batchSize: wholeFrom(1, 65_536, 'ratings per step'),
   epochs: wholeFrom(1, 1000, 'passes over the training ratings; of bayes: sweeps'),
   burnIn: wholeFrom(0, 999, 'of bayes: first sweeps, which the mean leaves out'),
+  sideInformation: {
+    kind: 'flag',
+    meaning: 'genres, decades and demographics in the priors, of bayes',
+  },
   validationFraction: decimalFrom(
     0,
     0.5,
@@ -223,6 +230,8 @@ export function checkSeed(path: string[], seed: number): void {
 
 function checkParts(resolved: Hyperparameters): void {
   const { kind, hiddenLayers, biases, dotProduct, patience, validationFraction } = resolved;
+  if (resolved.sideInformation && kind !== 'bayes')
+    throw invalid(['hyperparameters', 'sideInformation'], 'is true: only the kind bayes makes use of it');
   const layers = hiddenLayers.length;
   const path = ['hyperparameters', 'hiddenLayers'];
   if (layers > MAX_HIDDEN_LAYERS)

@@ -40,6 +40,8 @@ export interface ModelContent {
   ratingsReadAt: Date;
   /** How sure the parameters are, and what a user who comes later is expected to be like; null where training does not tell. */
   posterior: readonly StoredTensor[] | null;
+  /** What it can tell of a movie that has no ratings yet (store/attributes.ts); none: nothing. */
+  movieAttributes: readonly string[];
 }
 
 /** Names of the posterior's tensors begin with this. */
@@ -56,12 +58,12 @@ export async function insertModel(
   const count = countOf(parameters);
   const posterior = (content.posterior ?? []).map((tensor) => ({ ...tensor, name: POSTERIOR + tensor.name }));
   const { rows } = await client.query(
-    `insert into models (version, run_id, shape, users, movies, parameters, bytes, rating_mean, ratings_read_at)
-     select coalesce(max(version), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8 from models
+    `insert into models (version, run_id, shape, users, movies, parameters, bytes, rating_mean, ratings_read_at, movie_attributes)
+     select coalesce(max(version), 0) + 1, $1, $2, $3, $4, $5, $6, $7, $8, $9 from models
      returning id`,
     [
       ...[runId, JSON.stringify(shape), shape.users, shape.movies, count],
-      ...[(count + countOf(posterior)) * 4, ratingMean, content.ratingsReadAt],
+      ...[(count + countOf(posterior)) * 4, ratingMean, content.ratingsReadAt, content.movieAttributes],
     ],
   );
   const modelId: number = rows[0].id;
@@ -102,6 +104,7 @@ export async function loadModel(store: Store, modelId: number): Promise<ModelCon
     movieRatingCounts: countsOf(MOVIE_COUNTS),
     ratingsReadAt: model.ratingsReadAt,
     posterior: posterior.length > 0 ? posterior : null,
+    movieAttributes: model.movieAttributes,
   };
 }
 

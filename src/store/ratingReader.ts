@@ -5,6 +5,7 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { AppError } from '../errors.js';
+import { type AttributeTables, readAttributes } from './attributes.js';
 import { readScale } from './ratingScale.js';
 import { readRows } from './rowStream.js';
 import type { RatingScale } from './scale.js';
@@ -50,7 +51,9 @@ export interface RatingTable {
   latestRatedAt: Date | null;
   /** Seconds since 1970 of each rating, where they were asked for. */
   times?: Float64Array;
-  /** SHA-256 over user ids, movie ids and ratings in order. */
+  /** Of users and movies, where they were asked for. */
+  attributes?: AttributeTables;
+  /** SHA-256 over user ids, movie ids and ratings in order, and over the attributes. */
   checksum: string;
 }
 
@@ -59,6 +62,7 @@ export interface ReadOptions {
   signal?: AbortSignal;
   /** 8 bytes a rating more. */
   withTimes?: boolean;
+  withAttributes?: boolean;
 }
 
 /** @throws AppError RUN_NO_TIMES when times are asked for that are not there */
@@ -84,7 +88,8 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
       const userIds = Int32Array.from(user_ids ?? []);
       const movieIds = Int32Array.from(movie_ids ?? []);
       const scale = await readScale(client);
-      const checksum = checksumOf(pairs);
+      const attributes = options.withAttributes ? await readAttributes(client) : undefined;
+      const checksum = checksumOf(pairs, attributes);
       return {
         userIndices: toIndices('user', pairs.userIds, userIds),
         movieIndices: toIndices('movie', pairs.movieIds, movieIds),
@@ -94,6 +99,7 @@ export async function readRatings(store: Store, options: ReadOptions = {}): Prom
         scale,
         latestRatedAt: latest,
         ...(options.withTimes ? { times: await readTimes(client, total, options) } : {}),
+        ...(attributes ? { attributes } : {}),
         checksum,
       };
     },
@@ -161,10 +167,14 @@ async function readTimes(
   return times;
 }
 
-function checksumOf({ userIds, movieIds, ratings }: RatingPairs): string {
+function checksumOf({ userIds, movieIds, ratings }: RatingPairs, attributes?: AttributeTables): string {
   const hash = createHash('sha256');
-  for (const values of [userIds, movieIds, ratings]) {
+  const add = (values: Int32Array | Float32Array) =>
     hash.update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  for (const values of [userIds, movieIds, ratings]) add(values);
+  for (const { labels, starts, holders } of attributes ? [attributes.user, attributes.movie] : []) {
+    hash.update(JSON.stringify(labels));
+    for (const values of [starts, holders]) add(values);
   }
   return hash.digest('hex');
 }

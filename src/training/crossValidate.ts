@@ -3,6 +3,14 @@
 
 import type { Engine } from '../engines/engine.js';
 import { fillEpochOrder } from '../engines/shuffle.js';
+import type { SideAttributes } from '../engines/sweeps.js';
+import {
+  type MovieDetails,
+  movieLabels,
+  tabulate,
+  type UserDetails,
+  userLabels,
+} from '../store/attributes.js';
 import { type Hyperparameters, sizedHyperparameters } from '../store/hyperparameters.js';
 import { clipToScale, type RatingScale } from '../store/scale.js';
 import { fitBaselines, meanOf } from './baselines.js';
@@ -27,6 +35,19 @@ export interface IndexedRatings extends RatingSet {
   movies: number;
 }
 
+/** By row. */
+export interface RowIds {
+  userIds: Int32Array;
+  movieIds: Int32Array;
+}
+
+/** How many users and movies there are, and what is known of them beside ratings, if anything. */
+export interface FoldRows {
+  users: number;
+  movies: number;
+  attributes?: SideAttributes;
+}
+
 /** A preset, resolved but not yet sized to the ratings. */
 export interface MeasuredSettings {
   preset: string;
@@ -42,14 +63,39 @@ export interface FoldFigures extends ErrorFigures {
 }
 
 /** Dense indices in the order of first appearance; of a pair that comes twice, the later rating. */
-export function indexRatings({ userIds, movieIds, ratings }: RatingRows): IndexedRatings {
+export function indexRatings({ userIds, movieIds, ratings }: RatingRows): IndexedRatings & RowIds {
   const [users, movies] = [new Map<number, number>(), new Map<number, number>()];
   const set = {
     userIndices: userIds.map((id) => indexOf(users, id)),
     movieIndices: movieIds.map((id) => indexOf(movies, id)),
     ratings,
   };
-  return { ...withoutDuplicates(set, users.size, movies.size), users: users.size, movies: movies.size };
+  return {
+    ...withoutDuplicates(set, users.size, movies.size),
+    ...{ users: users.size, movies: movies.size },
+    ...{ userIds: Int32Array.from(users.keys()), movieIds: Int32Array.from(movies.keys()) },
+  };
+}
+
+/** What files tell of the users and movies that have ratings. */
+export function attributesOf(
+  { userIds, movieIds }: RowIds,
+  {
+    users,
+    movies,
+  }: {
+    users: readonly (UserDetails & { userId: number })[];
+    movies: readonly (MovieDetails & { movieId: number })[];
+  },
+): SideAttributes {
+  const userRows = new Map(Array.from(userIds, (id, row) => [id, row]));
+  const movieRows = new Map(Array.from(movieIds, (id, row) => [id, row]));
+  // Of a line that comes twice, the later one.
+  const userLines = new Map(users.map((user) => [userRows.get(user.userId), userLabels(user)]));
+  const movieLines = new Map(movies.map((movie) => [movieRows.get(movie.movieId), movieLabels(movie)]));
+  const ofRated = (lines: Map<number | undefined, string[]>) =>
+    [...lines].filter((line): line is [number, string[]] => line[0] !== undefined);
+  return { user: tabulate(ofRated(userLines)), movie: tabulate(ofRated(movieLines)) };
 }
 
 function indexOf(indices: Map<number, number>, id: number): number {
@@ -108,7 +154,7 @@ export function fixedFold(ratings: IndexedRatings, trainRatings: number): SplitR
 /** Trains on one side and measures on the other. @throws AppError RUN_DIVERGED, or the signal's reason */
 export async function measureFold(
   engine: Engine,
-  sizes: { users: number; movies: number },
+  { attributes, ...sizes }: FoldRows,
   halves: SplitRatings,
   { preset, hyperparameters: asked, seed }: MeasuredSettings,
   options: TrainingOptions = {},
@@ -122,7 +168,8 @@ export async function measureFold(
   const ratingMean = meanOf(train.ratings);
   const shape = shapeOf(sizes, hyperparameters);
   const begun = performance.now();
-  const learner = await openLearner(engine, shape, hyperparameters, toTargets(train, ratingMean), seed);
+  const lesson = { shape, hyperparameters, ratings: toTargets(train, ratingMean), attributes, seed };
+  const learner = await openLearner(engine, lesson);
   const best = watchBestEpoch(hyperparameters, null);
   try {
     const { trainRatings } = counts;

@@ -11,7 +11,7 @@ import type {
   TrainingRatings,
 } from '../engines/engine.js';
 import { initialParameters } from '../engines/init.js';
-import type { Posterior, Sampler } from '../engines/sweeps.js';
+import type { Posterior, Sampler, SideAttributes } from '../engines/sweeps.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
 import type { EpochMetricRow } from '../store/runs.js';
 import type { NamedArray } from '../store/tensors.js';
@@ -56,16 +56,22 @@ export interface LearnerState {
   arrays: readonly NamedArray[];
 }
 
+export interface Lesson {
+  shape: ModelShape;
+  hyperparameters: Hyperparameters;
+  ratings: TrainingRatings;
+  /** Of users and movies, where they are known; learned from only where the hyperparameters say so. */
+  attributes?: SideAttributes;
+  seed: number;
+}
+
 /** `engine` has models of this kind. */
 export async function openLearner(
   engine: Engine,
-  shape: ModelShape,
-  hyperparameters: Hyperparameters,
-  ratings: TrainingRatings,
-  seed: number,
+  { shape, hyperparameters, ratings, attributes, seed }: Lesson,
   former: LearnerState | null = null,
 ): Promise<Learner> {
-  const { kind, burnIn, batchSize } = hyperparameters;
+  const { kind, burnIn, batchSize, sideInformation } = hyperparameters;
   switch (kind) {
     case 'gradient': {
       const optimizer = optimizerOf(hyperparameters);
@@ -79,7 +85,8 @@ export async function openLearner(
     }
     case 'bayes': {
       const start = former ? { state: toSamplerState(former) } : {};
-      const sampler = await engine.openSampler!({ shape, ratings, burnIn, seed, ...start });
+      const side = sideInformation && attributes ? { attributes } : {};
+      const sampler = await engine.openSampler!({ shape, ratings, ...side, burnIn, seed, ...start });
       const state = async () => fromSamplerState(await sampler.state());
       return withEpochs(sampler, { state, posterior: () => sampler.posterior() }, (place, options) =>
         runSweep(sampler, place, options),

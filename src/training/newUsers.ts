@@ -7,10 +7,11 @@ import { type Certainty, learnCertainty } from '../engines/certainty.js';
 import type { Engine, TrainingRatings } from '../engines/engine.js';
 import { foldIn } from '../engines/foldIn.js';
 import { fillEpochOrder } from '../engines/shuffle.js';
+import type { RowAttributes, SideAttributes } from '../engines/sweeps.js';
 import { sizedHyperparameters } from '../store/hyperparameters.js';
 import { clipToScale } from '../store/scale.js';
 import { meanOf } from './baselines.js';
-import { endsOf, type IndexedRatings, type MeasuredSettings, pick } from './crossValidate.js';
+import { endsOf, type FoldRows, type IndexedRatings, type MeasuredSettings, pick } from './crossValidate.js';
 import { checkFinite } from './divergence.js';
 import { type ErrorFigures, errorsOf } from './evaluate.js';
 import type { TrainingOptions } from './events.js';
@@ -23,6 +24,8 @@ export interface UserSides {
   /** Of users numbered anew: 0 … users − 1. */
   train: RatingSet;
   users: number;
+  /** Of those users, and of the movies. */
+  attributes?: SideAttributes;
   newcomers: RatingSet;
 }
 
@@ -35,7 +38,12 @@ export interface NewUserFigures extends ErrorFigures {
 }
 
 /** Fold f of k has the users at the places f, f + k, f + 2k, … of a random order. */
-export function userFoldOf(ratings: IndexedRatings, folds: number, fold: number, seed: number): UserSides {
+export function userFoldOf(
+  ratings: IndexedRatings & Pick<FoldRows, 'attributes'>,
+  folds: number,
+  fold: number,
+  seed: number,
+): UserSides {
   const order = new Uint32Array(ratings.users);
   fillEpochOrder({ seed, epoch: 0, count: ratings.users }, 0, order);
   const rowOf = new Int32Array(ratings.users).fill(-1);
@@ -43,14 +51,28 @@ export function userFoldOf(ratings: IndexedRatings, folds: number, fold: number,
   for (const [place, user] of order.entries()) if (place % folds !== fold) rowOf[user] = users++;
   const train = pick(ratings, (i) => rowOf[ratings.userIndices[i]] >= 0);
   const newcomers = pick(ratings, (i) => rowOf[ratings.userIndices[i]] < 0);
-  return { train: { ...train, userIndices: train.userIndices.map((user) => rowOf[user]) }, users, newcomers };
+  const { attributes } = ratings;
+  return {
+    ...{ train: { ...train, userIndices: train.userIndices.map((user) => rowOf[user]) }, users, newcomers },
+    ...(attributes ? { attributes: { ...attributes, user: renumbered(attributes.user, rowOf) } } : {}),
+  };
+}
+
+/** rowOf: −1 for who is left out. */
+function renumbered({ starts, holders }: RowAttributes, rowOf: Int32Array): RowAttributes {
+  const kept = Array.from({ length: starts.length - 1 }, (_, f) =>
+    [...holders.subarray(starts[f], starts[f + 1])].map((user) => rowOf[user]).filter((row) => row >= 0),
+  );
+  const ends = new Int32Array(starts.length);
+  for (const [f, rows] of kept.entries()) ends[f + 1] = ends[f] + rows.length;
+  return { starts: ends, holders: Int32Array.from(kept.flat()) };
 }
 
 /** Trains on one side, and gives the figures of the other for each of `given`. @throws AppError RUN_DIVERGED, or the signal's reason */
 export async function measureNewUsers(
   engine: Engine,
   movies: number,
-  { train, users, newcomers }: UserSides,
+  { train, users, attributes, newcomers }: UserSides,
   settings: MeasuredSettings,
   given: readonly number[],
   options: TrainingOptions = {},
@@ -60,7 +82,8 @@ export async function measureNewUsers(
   const isKnown = new Uint8Array(movies);
   for (const movie of train.movieIndices) isKnown[movie] = 1;
   const people = byUser(newcomers, isKnown, settings.seed);
-  const certainty = await learn(engine, { users, movies }, toTargets(train, ratingMean), settings, options);
+  const rows = { users, movies, attributes };
+  const certainty = await learn(engine, rows, toTargets(train, ratingMean), settings, options);
   return given.map((count) => {
     const measured = people.filter(({ movieIndices }) => movieIndices.length > count);
     const answers = measured.map((person) => answer(certainty, person, count, ratingMean));
@@ -79,14 +102,15 @@ export async function measureNewUsers(
 
 async function learn(
   engine: Engine,
-  sizes: { users: number; movies: number },
+  { attributes, ...sizes }: FoldRows,
   ratings: TrainingRatings,
   { preset, hyperparameters: asked, seed }: MeasuredSettings,
   options: TrainingOptions,
 ): Promise<Certainty> {
   const hyperparameters = sizedHyperparameters(preset, asked, ratings.targets.length);
   const { epochs, embeddingWidth } = hyperparameters;
-  const learner = await openLearner(engine, shapeOf(sizes, hyperparameters), hyperparameters, ratings, seed);
+  const shape = shapeOf(sizes, hyperparameters);
+  const learner = await openLearner(engine, { shape, hyperparameters, ratings, attributes, seed });
   try {
     for (let epoch = 1, secondsBefore = 0; epoch <= epochs; epoch++) {
       const check = (loss: number) => checkFinite(epoch, loss, hyperparameters);

@@ -3,6 +3,7 @@
 
 import type { Engine } from '../engines/engine.js';
 import { AppError } from '../errors.js';
+import type { AttributeTables } from '../store/attributes.js';
 import {
   type Hyperparameters,
   type Split,
@@ -26,6 +27,8 @@ export interface Sides extends SplitRatings {
   userIds: Int32Array;
   movieIds: Int32Array;
   scale: RatingScale;
+  /** Where the run learns from them. */
+  attributes?: AttributeTables;
   /** Of all ratings. */
   checksum: string;
 }
@@ -41,11 +44,12 @@ export async function readSides(
   const signal = AbortSignal.any([signals.signal, signals.handBack].filter((each) => each !== undefined));
   const onProgress = (rows: number, total: number) => onEvent?.({ event: 'reading', rows, total });
   const split = run.split as unknown as Split;
-  const reading = { onProgress, signal, withTimes: split.kind !== 'HASH' };
+  const asked = storedHyperparameters(run.hyperparameters);
+  const withAttributes = asked.sideInformation;
+  const reading = { onProgress, signal, withTimes: split.kind !== 'HASH', withAttributes };
   const table = await whenBack(() => readRatings(store, reading), signal);
   await whenBack(() => checkRepeatedRatings(store, run, table.checksum), signal);
   const halves = splitRatings(table, split);
-  const asked = storedHyperparameters(run.hyperparameters);
   // What a search has drawn, and what a record tells, is meant as it stands.
   const isExact = run.searchId !== null || run.repeats !== null;
   const { length } = halves.train.ratings;
@@ -55,8 +59,8 @@ export async function readSides(
   await whenBack(() => recordStart(store, claim, start), signal);
   const { device, threads, trainRatings, testRatings } = start;
   onEvent?.({ event: 'started', engine: engine.name, device, threads, trainRatings, testRatings });
-  const { userIds, movieIds, scale, checksum } = table;
-  return { ...sides, hyperparameters, userIds, movieIds, scale, checksum };
+  const { userIds, movieIds, scale, attributes, checksum } = table;
+  return { ...sides, hyperparameters, userIds, movieIds, scale, attributes, checksum };
 }
 
 function startOf(

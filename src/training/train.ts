@@ -39,7 +39,7 @@ export async function trainRun(
   const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
   const clock = startClock();
   const sides = await readSides(store, engine, run, claim, options);
-  const { train, test, validation, userIds, movieIds, hyperparameters, scale, checksum } = sides;
+  const { train, test, validation, userIds, movieIds, hyperparameters, attributes, scale, checksum } = sides;
   clock.lap('read');
 
   const sizes = { users: userIds.length, movies: movieIds.length };
@@ -52,7 +52,8 @@ export async function trainRun(
   const ratings = toTargets(train, ratingMean);
   const checkpoint = await whenBack(() => findUsableCheckpoint(store, run, checksum), signal);
   const best = watchBestEpoch(hyperparameters, checkpoint);
-  const learner = await openLearner(engine, shape, hyperparameters, ratings, run.seed, checkpoint);
+  const lesson = { shape, hyperparameters, ratings, attributes, seed: run.seed };
+  const learner = await openLearner(engine, lesson, checkpoint);
   try {
     const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
     const trainRatings = ratings.targets.length;
@@ -68,7 +69,7 @@ export async function trainRun(
     const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
       const parameters = await kept.parameters();
       const rawScores = await scoresOf(kept, test, ratingMean);
-      return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, ratings) };
+      return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
     });
     const predicted = rawScores.map((score) => clipToScale(score, scale));
     const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
@@ -81,7 +82,10 @@ export async function trainRun(
     const result = {
       evaluation,
       testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
-      model: { ...model, ratingsReadAt, posterior: certainty?.tensors ?? null },
+      model: {
+        ...{ ...model, ratingsReadAt, posterior: certainty?.tensors ?? null },
+        movieAttributes: certainty?.moviePrior ? attributes!.movie.labels : [],
+      },
       promote: run.promote,
       timings: clock.seconds,
     };
@@ -169,7 +173,7 @@ function toContent(
   parameters: Parameters,
   ratingMean: number,
   train: TrainingRatings,
-): Omit<ModelContent, 'ratingsReadAt' | 'posterior'> {
+): Omit<ModelContent, 'ratingsReadAt' | 'posterior' | 'movieAttributes'> {
   return {
     ...{ shape, parameters, ratingMean },
     userRatingCounts: countsOf(train.userIndices, shape.users),

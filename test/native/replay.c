@@ -1,4 +1,4 @@
-// Training, predictions and scores straight on the kernels of every instruction set of this processor, with one to four threads:
+// Training, predictions, scores and sweeps straight on the kernels of every instruction set of this processor, with one to four threads:
 // the same numbers for any number of them, to the last bit. For sanitizers (scripts/sanitize.sh), which cannot look into node.
 
 #include "instructionSets.h"
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum { USERS = 120, MOVIES = 90, RATINGS = 1100, MAX_K = 20, ASKED = 33, PLACES = 7 };
+enum { ATTRIBUTES = 4, HOLDERS = 150, SWEEPS = 4, SAMPLER_FLOATS = 64 * (4 * USERS + MOVIES + USERS + ATTRIBUTES) + USERS };
 
 typedef struct {
   const char *name;
@@ -147,11 +148,117 @@ static void replay(const kernels *k, const example *e, int threads, outcome *out
   crew_close(&threads_of_model);
 }
 
+/** The state of a sampler, and what it says. */
+typedef struct {
+  double results[SWEEPS][2], scalars[SAMPLER_SCALARS];
+  float tensors[2][SAMPLER_FLOATS], predictions[ASKED];
+} chain;
+
+typedef struct {
+  const kernels *k;
+  sampler *s;
+  double sweep;
+  chain *out;
+  int32_t users[ASKED], movies[ASKED];
+} sampler_call;
+
+static void run_sweep(void *argument, int thread) {
+  sampler_call *c = argument;
+  c->k->sampler_sweep(c->s, thread, c->sweep, c->out->results[(int)c->sweep - 1]);
+}
+
+static void run_means(void *argument, int thread) {
+  sampler_call *c = argument;
+  c->k->sampler_predict(c->s, thread, c->users, c->movies, c->out->predictions, ASKED);
+}
+
+static void *place(const sampler_call *c, int side, int what) {
+  return c->k->sampler_place(c->s, side * PLACES_OF_SIDE + what);
+}
+
+/** Rows `of` that point to rows `to`, RATINGS of them in all, each at least once; entries of the same pair are as good as any here. */
+static void fill_side(const sampler_call *c, int side, int of, int to) {
+  int32_t *starts = place(c, side, PLACE_STARTS), *others = place(c, side, PLACE_OTHERS);
+  float *targets = place(c, side, PLACE_TARGETS);
+  for (int e = 0; e <= of; e++) starts[e] = e * RATINGS / of;
+  for (int t = 0; t < RATINGS; t++) others[t] = (int32_t)draw((uint32_t)to), targets[t] = (float)draw(9) / 2 - 2;
+}
+
+static void fill_rows(const sampler_call *c, int side, int count, int K) {
+  int DP = (K + 16) / 16 * 16;
+  float *rows = place(c, side, PLACE_ROWS), *precisions = place(c, side, PLACE_PRECISIONS);
+  int32_t *starts = place(c, side, PLACE_ATTRIBUTE_STARTS), *holders = place(c, side, PLACE_HOLDERS);
+  for (int e = 0; e < count; e++) {
+    precisions[e] = 1;
+    for (int k = 0; k < K; k++) rows[e * DP + k] = ((float)draw(2001) - 1000) / 1500;
+  }
+  for (int a = 0; a <= ATTRIBUTES; a++) starts[a] = a * HOLDERS / ATTRIBUTES;
+  for (int h = 0; h < HOLDERS; h++) holders[h] = (int32_t)draw((uint32_t)count);
+}
+
+static void read_state(const sampler_call *c, int K, chain *out) {
+  static const int WHAT[] = {PLACE_ROWS, PLACE_PRIORS, PLACE_MEANS, PLACE_VARIANCES, PLACE_LINKS, PLACE_ATTRIBUTES};
+  int DP = (K + 16) / 16 * 16;
+  memcpy(out->scalars, c->k->sampler_place(c->s, PLACE_SCALARS), sizeof out->scalars);
+  for (int side = 0; side < 2; side++) {
+    float *to = out->tensors[side];
+    for (int i = 0; i < 6; i++) {
+      int own = side == 0 ? USERS : MOVIES, rows = i < 4 ? own : i == 4 ? USERS + MOVIES - own : ATTRIBUTES;
+      memcpy(to, place(c, side, WHAT[i]), sizeof(float) * (size_t)(rows * DP));
+      to += rows * DP;
+    }
+    memcpy(to, place(c, side, PLACE_PRECISIONS), sizeof(float) * (side == 0 ? USERS : MOVIES));
+  }
+}
+
+/** Some sweeps, averaging from the second on. */
+static void replay_sweeps(const kernels *k, int K, int threads, chain *out) {
+  double config[SAMPLER_CONFIG_LENGTH] = {USERS, MOVIES, K, RATINGS, threads, 1, 11, 22, 1, 2, 5,
+                                          ATTRIBUTES, ATTRIBUTES, HOLDERS, HOLDERS};
+  int64_t bytes = ((int64_t)k->sampler_bytes(config) + 63) / 64 * 64;
+  sampler_call c = {.k = k, .s = aligned_alloc(64, (size_t)bytes), .out = out};
+  crew threads_of_sampler;
+  memset(out, 0, sizeof *out);
+  memset(c.s, 0, (size_t)bytes);
+  if (crew_open(&threads_of_sampler, threads) != 0) abort();
+  k->sampler_open(c.s, config);
+  state = 5;
+  fill_side(&c, 0, USERS, MOVIES);
+  fill_side(&c, 1, MOVIES, USERS);
+  fill_rows(&c, 0, USERS, K);
+  fill_rows(&c, 1, MOVIES, K);
+  double *scalars = k->sampler_place(c.s, PLACE_SCALARS);
+  for (int i = 0; i < SAMPLER_SCALARS; i++) scalars[i] = 0.5;
+  k->sampler_ready(c.s);
+  for (c.sweep = 1; c.sweep <= SWEEPS; c.sweep++) crew_run(&threads_of_sampler, run_sweep, &c);
+  for (int i = 0; i < ASKED; i++) c.users[i] = (int32_t)draw(USERS), c.movies[i] = (int32_t)draw(MOVIES);
+  crew_run(&threads_of_sampler, run_means, &c);
+  read_state(&c, K, out);
+  free(c.s);
+  crew_close(&threads_of_sampler);
+}
+
+static int compare_sweeps(const kernels *k) {
+  static const int WIDTHS[] = {3, 15, 31, 40, 63};
+  static chain alone, together;
+  int failures = 0;
+  for (size_t w = 0; w < sizeof WIDTHS / sizeof *WIDTHS; w++)
+    for (int threads = 1; threads <= 4; threads++) {
+      replay_sweeps(k, WIDTHS[w], threads, threads == 1 ? &alone : &together);
+      if (threads == 1 || memcmp(&alone, &together, sizeof alone) == 0) continue;
+      failures++;
+      printf("%s, sweeps at K %d: %d threads give other bits than one\n", k->name, WIDTHS[w], threads);
+    }
+  return failures;
+}
+
 int main(void) {
   static outcome alone, together;
   const kernels *sets[MAX_SETS];
   int failures = 0;
-  for (int s = 0, count = list_sets(sets); s < count; s++)
+  int count = list_sets(sets);
+  for (int s = 0; s < count; s++) failures += compare_sweeps(sets[s]);
+  for (int s = 0; s < count; s++)
     for (size_t e = 0; e < sizeof EXAMPLES / sizeof *EXAMPLES; e++)
       for (int threads = 1; threads <= 4; threads++) {
         replay(sets[s], &EXAMPLES[e], threads, threads == 1 ? &alone : &together);

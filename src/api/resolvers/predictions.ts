@@ -13,7 +13,7 @@ export class PredictedRatingResolver {
   @Query(() => PredictedRating, {
     nullable: true,
     description:
-      'null when there is no such movie. A user or movie that the model has never seen gets an answer marked FALLBACK.',
+      'null when there is no such movie. A user or movie that the model knows nothing of gets an answer marked FALLBACK.',
   })
   async predictedRating(
     @Arg('userId', () => Int, {

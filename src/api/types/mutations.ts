@@ -115,6 +115,13 @@ export class HyperparametersInput {
   })
   burnIn?: number;
 
+  @Field(() => Boolean, {
+    nullable: true,
+    description:
+      'Of BAYES: whether genres, decades and demographics take part in the priors of movies and users.',
+  })
+  sideInformation?: boolean;
+
   @Field(() => Float, {
     nullable: true,
     description:

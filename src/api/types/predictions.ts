@@ -12,12 +12,15 @@ registerEnumType(PredictionSourceEnum, {
   name: 'PredictionSource',
   description: 'Where a predicted rating comes from.',
   valuesConfig: {
-    MODEL: { description: 'From the trained model.' },
+    MODEL: {
+      description:
+        'From the trained model; a movie that it was not trained with by its genres and decade, where the model learned from them.',
+    },
     FOLD_IN: {
       description: 'From the model, with the user’s part solved for at the time of the request.',
     },
     FALLBACK: {
-      description: 'From means of ratings, because the model has never seen this user or movie in training.',
+      description: 'From means of ratings, because the model knows nothing of this user or movie.',
     },
   },
 });

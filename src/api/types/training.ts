@@ -130,6 +130,12 @@ export class Hyperparameters {
   @Field(() => Int, { description: 'Of BAYES: first sweeps, which the mean leaves out, 0 to 999.' })
   burnIn!: number;
 
+  @Field(() => Boolean, {
+    description:
+      'Of BAYES: whether genres, decades and demographics take part in the priors of movies and users.',
+  })
+  sideInformation!: boolean;
+
   @Field(() => Float, {
     description:
       'Share of the training ratings held out to tell the best epoch, whose parameters are kept, 0 to 0.5; 0: none, the last epoch’s are.',

@@ -55,7 +55,7 @@ async function storeModel(store: Store, { shape }: BenchSettings): Promise<numbe
     ...{ shape, parameters: initialParameters(shape, BENCH_SEED), ratingMean: RATING_MEAN },
     userRatingCounts: new Int32Array(shape.users).fill(1),
     movieRatingCounts: new Int32Array(shape.movies).fill(1),
-    ...{ ratingsReadAt: new Date(), posterior: null },
+    ...{ ratingsReadAt: new Date(), posterior: null, movieAttributes: [] },
   };
   return inTransaction(store.pool, (client) => insertModel(client, run.id, content));
 }

@@ -3,8 +3,8 @@
 
 import { openEngine } from '../../engines/open.js';
 import { AppError } from '../../errors.js';
-import { resolveHyperparameters } from '../../store/hyperparameters.js';
-import type { IndexedRatings } from '../../training/crossValidate.js';
+import type { Hyperparameters } from '../../store/hyperparameters.js';
+import type { FoldRows, IndexedRatings } from '../../training/crossValidate.js';
 import { measureNewUsers, type NewUserFigures, userFoldOf } from '../../training/newUsers.js';
 import type { Io } from '../program.js';
 import { describeIntervals, formatCount } from '../report.js';
@@ -21,16 +21,15 @@ export interface NewUsersOptions {
 
 /** @throws AppError USAGE for a preset whose models fold nobody in */
 export async function validateNewUsers(
-  preset: string,
+  { preset, hyperparameters }: { preset: string; hyperparameters: Hyperparameters },
   path: string,
-  ratings: IndexedRatings,
+  ratings: IndexedRatings & FoldRows,
   options: NewUsersOptions,
   io: Io,
   signal: AbortSignal,
 ): Promise<void> {
   const { folds, newUsers, seed, splitSeed } = options;
   const output = io.output(options);
-  const hyperparameters = resolveHyperparameters(preset, {});
   if (hyperparameters.kind !== 'bayes')
     throw new AppError('USAGE', `--new-users needs presets of the kind bayes, which ${preset} is not`);
   const engine = await openEngine(options.engine, { threads: io.config.threads, shape: hyperparameters });

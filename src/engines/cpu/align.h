@@ -76,7 +76,7 @@ INLINE void turn(const sampler *s, const float *x, float *turned, float share) {
   int32_t D = s->D, DP = s->DP;
   for (int32_t k = 0; k < DP; k += VL) store(turned + k, share == 1 ? load(x + k) : (vf){0});
   if (share == 1) return;
-  for (int32_t d = 0; d < D; d++) add_scaled(turned, x[d], s->columns + d * DP, DP);
+  add_combination(turned, x, s->columns, D, DP);
 }
 
 /** mean += share (x − mean). */
@@ -107,7 +107,7 @@ static void take_means(sampler *s, int thread, float share, float *vectors) {
   side *users = &s->sides[0];
   range features = share_of(users->others_count, 1, thread, s->T);
   for (int64_t f = features.from; f < features.to; f++) {
-    turn(s, users->links + f * DP, turned, share);
+    turn(s, users->kinds[0].links + f * DP, turned, share);
     for (int32_t k = 0; k < DP; k += VL) take_share(users->tastes + f * DP, k, load(turned + k), share);
   }
 }

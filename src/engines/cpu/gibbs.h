@@ -9,7 +9,15 @@
 /** How many ratings ahead rows are fetched into the cache. */
 #define RATINGS_AHEAD 32
 
-enum { COUNTER_LINK_MOMENTS, COUNTER_MOMENTS, COUNTER_COLUMNS, COUNTER_NEW_LINK_MOMENTS, COUNTER_ROWS, COUNTERS_OF_SIDE, COUNTER_CROSSINGS = 2 * COUNTERS_OF_SIDE };
+enum {
+  COUNTER_LINK_MOMENTS, // of each kind
+  COUNTER_NEW_LINK_MOMENTS = COUNTER_LINK_MOMENTS + KINDS,
+  COUNTER_MOMENTS = COUNTER_NEW_LINK_MOMENTS + KINDS,
+  COUNTER_COLUMNS,
+  COUNTER_ROWS,
+  COUNTERS_OF_SIDE,
+  COUNTER_CROSSINGS = 2 * COUNTERS_OF_SIDE
+};
 
 /** A side while its rows are drawn. */
 typedef struct {
@@ -21,63 +29,38 @@ typedef struct {
   stream row, precision;
 } row_task;
 
-/** The rows f = (q, 1) of ratings from … from + n, their copies g = w f, targets less biases, and weights. */
-INLINE void gather(const row_task *t, int32_t from, int32_t n, workspace *w) {
-  int32_t DP = t->s->DP, K = t->s->K;
-  const int32_t *others = t->a->others;
-  const float *rows = t->others->rows, *precisions = t->others->precisions;
-  for (int32_t i = 0; i < n; i++) {
-    int64_t ahead = (int64_t)from + i + RATINGS_AHEAD;
-    if (ahead < t->s->R) {
-      const float *row = rows + (int64_t)others[ahead] * DP;
-      for (int32_t k = 0; k < DP; k += 16) prefetch(row + k);
-      prefetch(precisions + others[ahead]);
-    }
-    int32_t other = others[from + i];
-    const float *row = rows + (int64_t)other * DP;
-    float *f = w->f + i * DP, *g = w->g + i * DP, weight = precisions[other];
-    for (int32_t k = 0; k < DP; k += VL) {
-      vf x = load(row + k);
-      store(f + k, x);
-      store(g + k, splat(weight) * x);
-    }
-    w->targets[i] = t->a->targets[from + i] - row[K];
-    w->weights[i] = weight;
-    f[K] = 1;
-    g[K] = weight;
+/** The rows f = (q, 1) of ratings from … from + n, and targets less biases, all times √w; with zeros up to whole vectors of targets. */
+INLINE void gather(const row_task *t, int32_t from, int32_t n, workspace *w, int DP) {
+  int32_t K = t->s->K;
+  int64_t last = t->s->R - 1;
+  const int32_t *others = t->a->others + from;
+  const float *rows = t->others->rows, *roots = t->others->precision_roots, *targets = t->a->targets + from;
+  float *f = w->f;
+  for (int32_t i = 0; i < n; i++, f += DP) {
+    int64_t ahead = from + i + RATINGS_AHEAD <= last ? i + RATINGS_AHEAD : 0;
+    const float *row = rows + (int64_t)others[ahead] * DP;
+    for (int k = 0; k < DP; k += 16) prefetch(row + k);
+    prefetch(roots + others[ahead]);
+    int32_t other = others[i];
+    float root = roots[other];
+    row = rows + (int64_t)other * DP;
+    for (int k = 0; k < DP; k += VL) store(f + k, splat(root) * load(row + k));
+    w->targets[i] = root * (targets[i] - row[K]);
+    w->roots[i] = root;
+    f[K] = root;
   }
+  for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = 1;
 }
 
-/** h += Σ t g, in registers: at most HELD vectors at a time. */
-#define HELD 4
-INLINE void add_targets(float *h, const float *targets, const float *g, int32_t n, int DP) {
-  for (int k = 0; k < DP; k += HELD * VL) {
-    int vectors = (DP - k) / VL < HELD ? (DP - k) / VL : HELD;
-    vf even[HELD], odd[HELD];
-    for (int v = 0; v < HELD; v++) even[v] = odd[v] = (vf){0};
-    int32_t i = 0;
-    for (; i + 1 < n; i += 2)
-#pragma GCC unroll 4
-      for (int v = 0; v < HELD; v++) {
-        if (v >= vectors) break;
-        even[v] = fma_(splat(targets[i]), load(g + i * DP + k + v * VL), even[v]);
-        odd[v] = fma_(splat(targets[i + 1]), load(g + (i + 1) * DP + k + v * VL), odd[v]);
-      }
-    if (i < n)
-      for (int v = 0; v < vectors; v++) even[v] = fma_(splat(targets[i]), load(g + i * DP + k + v * VL), even[v]);
-    for (int v = 0; v < vectors; v++) store(h + k + v * VL, load(h + k + v * VL) + even[v] + odd[v]);
+/** Σ (t − x·f)² of what was gathered, without the weights. */
+INLINE float plain_errors(const float *x, int32_t n, workspace *w, int DP) {
+  for (int32_t i = 0; i < n; i++) w->outputs[i] = dot_rows(x, w->f + i * DP, DP);
+  vf total = {0};
+  for (int32_t i = 0; i < n; i += VL) {
+    vf error = (load(w->targets + i) - load(w->outputs + i)) / load(w->roots + i);
+    total = fma_(error, error, total);
   }
-}
-
-/** xᵀ N x of a symmetric N that is given from the diagonal to the right. */
-static double quadratic(const float *N, const float *x, int D, int DP) {
-  double total = 0;
-  for (int r = 0; r < D; r++) {
-    float row = 0;
-    for (int c = r + 1; c < D; c++) row += N[r * DP + c] * x[c];
-    total += (double)x[r] * ((double)N[r * DP + r] * x[r] + 2 * (double)row);
-  }
-  return total;
+  return sum(total);
 }
 
 /** What the ratings of a row come to: N = Σ w f fᵀ and h = Σ w t f in the workspace, and two sums. */
@@ -85,36 +68,25 @@ typedef struct {
   double targets, errors; // Σ w t², Σ (t − x·f)² with x as it stands
 } row_sums;
 
-static row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *h) {
-  int32_t DP = t->s->DP;
+INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *h, int DP) {
   const float *x = t->a->rows + (int64_t)e * DP;
+  float *N = w->N;
   row_sums sums = {0, 0};
-  for (int32_t k = 0; k < DP * DP; k++) w->N[k] = 0;
-  for (int32_t k = 0; k < DP; k++) h[k] = 0;
+  for (int32_t k = 0; k < DP * DP; k += VL) store(N + k, (vf){0});
+  for (int32_t k = 0; k < DP; k += VL) store(h + k, (vf){0});
   for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
     int32_t n = end - from < GATHER ? end - from : GATHER;
-    gather(t, from, n, w);
-    float squares = 0;
-    for (int32_t i = 0; i < n; i++) squares += w->weights[i] * w->targets[i] * w->targets[i];
-    sums.targets += squares;
-    add_targets(h, w->targets, w->g, n, DP);
-    if (t->which == 1) {
-      float errors = 0;
-      for (int32_t i = 0; i < n; i++) {
-        float error = w->targets[i] - dot_rows(x, w->f + i * DP, DP);
-        errors += error * error;
-      }
-      sums.errors += errors;
-    }
-    add_products(w->N, w->f, w->g, n, DP);
+    gather(t, from, n, w, DP);
+    sums.targets += dot_rows(w->targets, w->targets, (n + VL - 1) / VL * VL);
+    if (t->which == 1) sums.errors += plain_errors(x, n, w, DP);
+    add_squares(N, h, w->f, w->targets, n, DP);
   }
   return sums;
 }
 
 /** Σ w (t − x·f)² from N and h. */
-static double weighted_errors(const workspace *w, const float *h, const float *x, double targets, int D, int DP) {
-  double total = targets + quadratic(w->N, x, D, DP);
-  for (int d = 0; d < D; d++) total -= 2 * (double)h[d] * x[d];
+INLINE double weighted_errors(const workspace *w, const float *h, const float *x, double targets, int D, int DP) {
+  double total = targets + (double)quadratic(w->N, x, D, DP) - 2 * (double)dot_rows(h, x, DP);
   return total > 0 ? total : 0;
 }
 
@@ -124,47 +96,58 @@ static float draw_precision(const row_task *t, int32_t e, double weighted) {
 }
 
 /** x ~ N(A⁻¹h, A⁻¹), A = Λ + α w N, h = Λ(μ + prior) + α w h. */
-static void draw_row(const row_task *t, int32_t e, workspace *w) {
+INLINE void draw_row_of(const row_task *t, int32_t e, workspace *w, int DP) {
   sampler *s = t->s;
-  int32_t D = s->D, DP = s->DP;
-  float *x = t->a->rows + (int64_t)e * DP, *kept = t->a->expected + (int64_t)e * DP;
-  const float *prior = t->a->priors + (int64_t)e * DP;
-  float *sums = w->vectors, *h = sums + DP, *v = h + DP, *z = v + DP, *expected = z + DP, *noise = expected + DP,
-        *inverse = noise + DP;
-  row_sums of_row = gather_row(t, e, w, sums);
+  int32_t D = s->D;
+  float *x = t->a->rows + (int64_t)e * DP, *expected = t->a->expected + (int64_t)e * DP;
+  float *sums = w->vectors, *h = sums + DP, *v = h + DP, *z = v + DP, *noise = z + DP, *inverse = noise + DP;
+  row_sums of_row = gather_row(t, e, w, sums, DP);
   // The noise of a user goes with the row that the last sweep drew; that of a movie is drawn after the sweep's rows.
   if (t->which == 0 && t->sweep > 1)
     t->a->precisions[e] = draw_precision(t, e, t->alpha * weighted_errors(w, sums, x, of_row.targets, D, DP));
   float scale = (float)(t->alpha * t->a->precisions[e]);
-  for (int32_t k = 0; k < DP * DP; k += VL) store(w->A + k, fma_(splat(scale), load(w->N + k), load(s->precision32 + k)));
-  for (int32_t k = 0; k < DP; k += VL) {
-    store(h + k, fma_(splat(scale), load(sums + k), load(s->pull + k)));
-    store(expected + k, (vf){0});
-    store(noise + k, (vf){0});
-  }
-  for (int32_t c = 0; c < D; c++) add_scaled(h, prior[c], s->precision32 + c * DP, DP);
-  factor(w->A, inverse, D, DP);
-  solve_forward(w->A, inverse, h, v, D, DP);
+  float *A = w->A;
+  const float *N = w->N, *precision = s->precision32, *pull = s->pull;
+  for (int32_t k = 0; k < DP * DP; k += VL) store(A + k, fma_(splat(scale), load(N + k), load(precision + k)));
+  for (int32_t k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(sums + k), load(pull + k)));
+  add_combination(h, t->a->priors + (int64_t)e * DP, precision, D, DP);
+  factor(A, w->L, inverse, D, DP);
+  solve_forward(A, inverse, h, v, D, DP);
   fill_normals(of_entity(t->row, (uint32_t)e), D, z);
-  solve_backward(w->A, inverse, v, z, expected, noise, D, DP);
-  for (int32_t k = 0; k < DP; k += VL) {
-    store(kept + k, load(expected + k));
-    store(x + k, load(expected + k) + load(noise + k));
-  }
+  solve_backward(w->L, inverse, v, z, expected, noise, D, DP);
+  for (int32_t k = 0; k < DP; k += VL) store(x + k, load(expected + k) + load(noise + k));
   if (t->which == 0) return;
   s->plain[e] = of_row.errors;
   s->weighted[e] = weighted_errors(w, sums, x, of_row.targets, D, DP);
 }
 
-/** One side: its hyperparameters and link, then its rows. */
-static void draw_side(sampler *s, int which, int thread, double sweep) {
+/** The widths of the presets have code of their own. */
+NOINLINE static void draw_row(const row_task *t, int32_t e, workspace *w) {
+  switch (t->s->DP) {
+    case 16: draw_row_of(t, e, w, 16); return;
+    case 32: draw_row_of(t, e, w, 32); return;
+    case 64: draw_row_of(t, e, w, 64); return;
+    default: draw_row_of(t, e, w, t->s->DP);
+  }
+}
+
+/** Σ B Bᵀ of each kind, summed by all threads: of the links as they were, for Λ, or of the new ones, for their λ. */
+static void sum_links(sampler *s, int which, int thread, double sweep, int counter, int are_new, workspace *w) {
   side *a = &s->sides[which];
-  workspace *w = &s->workspaces[thread];
-  int counter = which * COUNTERS_OF_SIDE;
-  sum_moments(s, a->links, 0, a->others_count, counter + COUNTER_LINK_MOMENTS, w);
-  barrier_wait(&s->gate, s->T);
-  if (thread == 0) keep_link_moments(s, s->scalars[1 + which]);
-  barrier_wait(&s->gate, s->T);
+  for (int kind = 0; kind < KINDS; kind++) {
+    const feature_kind *features = &a->kinds[kind];
+    if (features->count == 0) continue;
+    sum_moments(s, features->links, 0, features->count, counter + kind, w);
+    barrier_wait(&s->gate, s->T);
+    if (thread == 0 && are_new) draw_link_precision(s, which, kind, sweep);
+    if (thread == 0 && !are_new) keep_link_moments(s, which, kind);
+    barrier_wait(&s->gate, s->T);
+  }
+}
+
+static void draw_priors(sampler *s, int which, int thread, double sweep, int counter, workspace *w) {
+  side *a = &s->sides[which];
+  sum_links(s, which, thread, sweep, counter + COUNTER_LINK_MOMENTS, 0, w);
   sum_moments(s, a->rows, a->priors, a->count, counter + COUNTER_MOMENTS, w);
   barrier_wait(&s->gate, s->T);
   if (thread == 0) {
@@ -172,16 +155,25 @@ static void draw_side(sampler *s, int which, int thread, double sweep) {
     round_hyperparameters(s);
   }
   barrier_wait(&s->gate, s->T);
-  begin_link(s, which, sweep, thread, w);
+  begin_links(s, which, sweep, thread, w);
   barrier_wait(&s->gate, s->T);
-  for (int64_t k; (k = take_piece(s, counter + COUNTER_COLUMNS, s->DP, LINK_COLUMNS)) >= 0;)
+  for (int64_t k; (k = take_piece(s, counter + COUNTER_COLUMNS, s->DP, link_width(s))) >= 0;)
     draw_link_columns(s, which, (int32_t)k);
   barrier_wait(&s->gate, s->T);
-  end_link(s, which, thread);
-  sum_moments(s, a->links, 0, a->others_count, counter + COUNTER_NEW_LINK_MOMENTS, w);
-  barrier_wait(&s->gate, s->T);
-  if (thread == 0) draw_link_precision(s, which, sweep);
-  row_task t = {s, a, &s->sides[1 - which], which, s->scalars[0], sweep,
+  end_links(s, which, thread);
+  sum_links(s, which, thread, sweep, counter + COUNTER_NEW_LINK_MOMENTS, 1, w);
+}
+
+/** One side: its hyperparameters and links, then its rows. */
+static void draw_side(sampler *s, int which, int thread, double sweep) {
+  side *a = &s->sides[which];
+  workspace *w = &s->workspaces[thread];
+  int counter = which * COUNTERS_OF_SIDE;
+  side *others = &s->sides[1 - which];
+  range share = share_of(others->count, 1, thread, s->T);
+  for (int64_t e = share.from; e < share.to; e++) others->precision_roots[e] = __builtin_sqrtf(others->precisions[e]);
+  draw_priors(s, which, thread, sweep, counter, w);
+  row_task t = {s, a, others, which, s->scalars[0], sweep,
                 of_stage(s->seed, (uint32_t)sweep, STAGE_ROW, which),
                 of_stage(s->seed, (uint32_t)sweep, STAGE_ROW_PRECISION, which)};
   for (int64_t from; (from = take_piece(s, counter + COUNTER_ROWS, a->count, ROWS_AT_A_TIME)) >= 0;)

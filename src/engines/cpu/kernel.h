@@ -68,6 +68,10 @@ enum {
   SAMPLER_WISHART_SCALE,
   SAMPLER_MEAN_WEIGHT,
   SAMPLER_PRECISION_SHAPE,
+  SAMPLER_USER_ATTRIBUTES,
+  SAMPLER_MOVIE_ATTRIBUTES,
+  SAMPLER_USER_HOLDERS, // entries: who has which attribute
+  SAMPLER_MOVIE_HOLDERS,
   SAMPLER_CONFIG_LENGTH
 };
 
@@ -84,9 +88,15 @@ enum {
   PLACE_VARIANCES,
   PLACE_NOISES,
   PLACE_TASTES, // of the users alone
+  PLACE_ATTRIBUTE_STARTS,
+  PLACE_HOLDERS,
+  PLACE_ATTRIBUTES,
   PLACES_OF_SIDE,
   PLACE_SCALARS = 2 * PLACES_OF_SIDE
 };
+
+/** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies'. */
+#define SAMPLER_SCALARS 5
 
 typedef struct sampler sampler;
 

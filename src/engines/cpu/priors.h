@@ -1,4 +1,5 @@
-// The priors of a side, before its rows: hyperparameters μ and Λ, and the link B from what was rated to the prior of a row.
+// The priors of a side, before its rows: hyperparameters μ and Λ, and the links B from what was rated and from attributes to the prior
+// of a row.
 // Sums over rows go in parts that do not depend on the number of threads, and one thread adds the parts up.
 
 #ifndef MARQUEE_PRIORS_H
@@ -11,6 +12,22 @@ typedef float link_columns __attribute__((vector_size(4 * LINK_COLUMNS)));
 typedef float link_columns_memory __attribute__((vector_size(4 * LINK_COLUMNS), aligned(4), may_alias));
 INLINE link_columns load_columns(const float *at) { return *(const link_columns_memory *)at; }
 INLINE void store_columns(float *at, link_columns x) { *(link_columns_memory *)at = x; }
+
+/** s·x + y, fused wherever there is such an instruction: left to itself a compiler fuses in one of two copies of a loop and not in the other. */
+INLINE link_columns fuse_columns(float s, link_columns x, link_columns y) {
+#if defined(__FMA__)
+  return (link_columns)_mm256_fmadd_ps(_mm256_set1_ps(s), (__m256)x, (__m256)y);
+#elif defined(__aarch64__)
+  union {
+    link_columns whole;
+    float32x4_t halves[2];
+  } a = {x}, b = {y};
+  for (int i = 0; i < 2; i++) b.halves[i] = vfmaq_n_f32(b.halves[i], a.halves[i], s);
+  return b.whole;
+#else
+  return s * x + y;
+#endif
+}
 
 /** The next piece of work for whoever comes, or −1. */
 INLINE int64_t take_piece(sampler *s, int counter, int64_t count, int64_t unit) {
@@ -30,7 +47,7 @@ static void sum_moments(sampler *s, const float *rows, const float *priors, int6
       int32_t n = (int32_t)(share.to - from < GATHER ? share.to - from : GATHER);
       for (int32_t k = 0; k < n * DP; k++) w->f[k] = rows[from * DP + k] - (priors ? priors[from * DP + k] : 0);
       for (int32_t i = 0; i < n; i++) add_scaled(first, 1, w->f + i * DP, DP);
-      add_products(second, w->f, w->f, n, DP);
+      add_squares(second, 0, w->f, 0, n, DP);
     }
   }
 }
@@ -53,10 +70,15 @@ static void add_moments(sampler *s) {
     for (int32_t c = 0; c < r; c++) s->second[r * D + c] = s->second[c * D + r];
 }
 
-/** scale · Σ B Bᵀ, which the parts hold, into dense[2]. */
-static void keep_link_moments(sampler *s, double scale) {
+/** λ of a kind of features. */
+INLINE double *link_precision(sampler *s, int which, int kind) { return &s->scalars[1 + 2 * kind + which]; }
+
+/** λ Σ B Bᵀ, which the parts hold, into dense[2], beside those of the kinds before. */
+static void keep_link_moments(sampler *s, int which, int kind) {
+  double lambda = *link_precision(s, which, kind);
   add_moments(s);
-  for (int32_t k = 0; k < s->D * s->D; k++) s->dense[2][k] = scale * s->second[k];
+  for (int32_t k = 0; k < s->D * s->D; k++)
+    s->dense[2][k] = (kind == 0 ? 0 : s->dense[2][k]) + lambda * s->second[k];
 }
 
 /** Λ ~ Wishart(degrees, W⁻¹) with W in dense[0], by Bartlett's decomposition; W is spoiled. */
@@ -75,7 +97,7 @@ static void draw_wishart(sampler *s, int which, double sweep, double degrees) {
   square_lower(s->factor, s->precision, D);
 }
 
-/** μ and Λ given e, whose moments the parts hold, and the link, whose moments are in dense[2]. */
+/** μ and Λ given e, whose moments the parts hold, and the links, whose moments are in dense[2]. */
 static void draw_hyperparameters(sampler *s, int which, double sweep) {
   int32_t D = s->D;
   const side *a = &s->sides[which];
@@ -87,7 +109,7 @@ static void draw_hyperparameters(sampler *s, int which, double sweep) {
       W[r * D + c] = s->second[r * D + c] - centers + b0 / (b0 + N) * centers + s->dense[2][r * D + c] +
                      (r == c ? s->wishart_scale : 0);
     }
-  draw_wishart(s, which, sweep, D + N + a->features);
+  draw_wishart(s, which, sweep, D + N + a->kinds[0].used + a->kinds[1].used);
   for (int32_t k = 0; k < D * D; k++) s->dense[0][k] = s->precision[k];
   invert(s->dense[0], s->factor, D);
   cholesky_lower(s->factor, D);
@@ -114,57 +136,100 @@ static void round_hyperparameters(sampler *s) {
   }
 }
 
-/** C z of this thread's features, and t = x − μ − Bᵀφ of its rows. */
-static void begin_link(sampler *s, int which, double sweep, int thread, workspace *w) {
+/** Columns that go together: as many as leave a group for each thread. The numbers are the same. */
+INLINE int32_t link_width(const sampler *s) { return s->DP >= 2 * LINK_COLUMNS * s->T ? 2 * LINK_COLUMNS : LINK_COLUMNS; }
+
+/** t of a row: LINK_COLUMNS of its columns from k on. */
+INLINE float *residual_at(const sampler *s, const side *a, int64_t e, int32_t k) {
+  int32_t width = link_width(s);
+  return s->residuals + (int64_t)(k / width * width) * a->count + e * width + k % width;
+}
+
+/** Where C z of a kind's first feature lies. */
+INLINE float *noise_of(sampler *s, const side *a, int kind) {
+  return s->noise + (kind == 0 ? 0 : (int64_t)a->kinds[0].count * s->DP);
+}
+
+/** C z/√(λ + S) of this thread's features of one kind. */
+static void draw_link_noise(sampler *s, int which, int kind, double sweep, int thread, workspace *w) {
   int32_t DP = s->DP, D = s->D;
-  const side *a = &s->sides[which];
-  stream stage = of_stage(s->seed, (uint32_t)sweep, STAGE_LINK, which);
-  range features = share_of(a->others_count, 1, thread, s->T);
-  for (int64_t f = features.from; f < features.to; f++) {
-    if (a->sizes[f] == 0) continue;
-    float *noise = s->noise + f * DP, *z = w->vectors;
+  const feature_kind *features = &s->sides[which].kinds[kind];
+  float *kept = noise_of(s, &s->sides[which], kind);
+  double lambda = *link_precision(s, which, kind);
+  stream stage = of_stage(s->seed, (uint32_t)sweep, kind == 0 ? STAGE_LINK : STAGE_ATTRIBUTE, which);
+  range share = share_of(features->count, 1, thread, s->T);
+  for (int64_t f = share.from; f < share.to; f++) {
+    if (features->sizes[f] == 0) continue;
+    float *noise = kept + f * DP, *z = w->vectors;
     fill_normals(of_entity(stage, (uint32_t)f), D, z);
+    float root = 1 / __builtin_sqrtf((float)(lambda + features->sizes[f]));
+    for (int32_t d = 0; d < D; d++) z[d] *= root;
     for (int32_t k = 0; k < DP; k++) noise[k] = 0;
-    for (int32_t c = 0; c < D; c++) add_scaled(noise, z[c], s->columns + c * DP, DP);
+    add_combination(noise, z, s->columns, D, DP);
   }
+}
+
+/** The noise of this thread's features, and t = x − μ − Bᵀφ of its rows. */
+static void begin_links(sampler *s, int which, double sweep, int thread, workspace *w) {
+  int32_t DP = s->DP;
+  const side *a = &s->sides[which];
+  for (int kind = 0; kind < KINDS; kind++) draw_link_noise(s, which, kind, sweep, thread, w);
   range rows = share_of(a->count, 1, thread, s->T);
   for (int64_t e = rows.from; e < rows.to; e++)
     for (int32_t k = 0; k < DP; k += LINK_COLUMNS)
-      store_columns(s->residuals + ((int64_t)k * a->count + e * LINK_COLUMNS),
+      store_columns(residual_at(s, a, e, k),
                     load_columns(a->rows + e * DP + k) - load_columns(a->priors + e * DP + k) -
                         load_columns(s->center + k));
 }
 
-/** One group of columns of B, feature after feature: each is drawn given all the others. */
-static void draw_link_columns(sampler *s, int which, int32_t k) {
-  side *a = &s->sides[which];
-  const side *raters = &s->sides[1 - which];
-  float *residuals = s->residuals + (int64_t)k * a->count;
-  double lambda = s->scalars[1 + which];
-  for (int32_t f = 0; f < a->others_count; f++) {
-    if (a->sizes[f] == 0) continue;
-    int32_t from = raters->starts[f], to = raters->starts[f + 1];
-    float *B = a->links + (int64_t)f * s->DP + k;
-    float precision = (float)(lambda + a->sizes[f]);
-    link_columns before = load_columns(B), total = a->sizes[f] * before;
-    for (int32_t t = from; t < to; t++) {
-      int32_t e = raters->others[t];
-      total += a->roots[e] * load_columns(residuals + (int64_t)e * LINK_COLUMNS);
+/** One group of columns of B of one kind, `parts` vectors wide, feature after feature: each is drawn given all the others. */
+INLINE void draw_kind_columns(const feature_kind *features, float *residuals, const float *noise, double lambda, int32_t k,
+                              int32_t DP, const int parts) {
+  const int width = parts * LINK_COLUMNS;
+  const float *sizes = features->sizes, *roots = features->roots;
+  for (int32_t f = 0; f < features->count; f++) {
+    if (sizes[f] == 0) continue;
+    const int32_t *holders = features->holders + features->starts[f];
+    int32_t count = features->starts[f + 1] - features->starts[f];
+    float *B = features->links + (int64_t)f * DP + k;
+    float precision = (float)(lambda + sizes[f]);
+    link_columns change[2] = {{0}, {0}};
+    for (int32_t t = 0; t < count; t++) {
+      const float *residual = residuals + (int64_t)holders[t] * width;
+      float root = roots[holders[t]];
+#pragma GCC unroll 2
+      for (int p = 0; p < parts; p++) change[p] = fuse_columns(root, load_columns(residual + p * LINK_COLUMNS), change[p]);
     }
-    link_columns drawn = total * (1 / precision) +
-                         load_columns(s->noise + (int64_t)f * s->DP + k) * (1 / __builtin_sqrtf(precision));
-    store_columns(B, drawn);
-    link_columns change = drawn - before;
-    for (int32_t t = from; t < to; t++) {
-      int32_t e = raters->others[t];
-      float *residual = residuals + (int64_t)e * LINK_COLUMNS;
-      store_columns(residual, load_columns(residual) - a->roots[e] * change);
+#pragma GCC unroll 2
+    for (int p = 0; p < parts; p++) {
+      link_columns before = load_columns(B + p * LINK_COLUMNS), total = fuse_columns(sizes[f], before, change[p]);
+      link_columns drawn = fuse_columns(1 / precision, total, load_columns(noise + (int64_t)f * DP + k + p * LINK_COLUMNS));
+      store_columns(B + p * LINK_COLUMNS, drawn);
+      change[p] = drawn - before;
+    }
+    for (int32_t t = 0; t < count; t++) {
+      float *residual = residuals + (int64_t)holders[t] * width;
+      float root = roots[holders[t]];
+#pragma GCC unroll 2
+      for (int p = 0; p < parts; p++)
+        store_columns(residual + p * LINK_COLUMNS, fuse_columns(-root, change[p], load_columns(residual + p * LINK_COLUMNS)));
     }
   }
 }
 
-/** The priors Bᵀφ that go with the new link. */
-static void end_link(sampler *s, int which, int thread) {
+NOINLINE static void draw_link_columns(sampler *s, int which, int32_t k) {
+  side *a = &s->sides[which];
+  float *residuals = s->residuals + (int64_t)k * a->count;
+  for (int kind = 0; kind < KINDS; kind++) {
+    const float *noise = noise_of(s, a, kind);
+    double lambda = *link_precision(s, which, kind);
+    if (link_width(s) == LINK_COLUMNS) draw_kind_columns(&a->kinds[kind], residuals, noise, lambda, k, s->DP, 1);
+    else draw_kind_columns(&a->kinds[kind], residuals, noise, lambda, k, s->DP, 2);
+  }
+}
+
+/** The priors Bᵀφ that go with the new links. */
+static void end_links(sampler *s, int which, int thread) {
   int32_t DP = s->DP;
   side *a = &s->sides[which];
   range rows = share_of(a->count, 1, thread, s->T);
@@ -172,18 +237,19 @@ static void end_link(sampler *s, int which, int thread) {
     for (int32_t k = 0; k < DP; k += LINK_COLUMNS)
       store_columns(a->priors + e * DP + k,
                     load_columns(a->rows + e * DP + k) - load_columns(s->center + k) -
-                        load_columns(s->residuals + ((int64_t)k * a->count + e * LINK_COLUMNS)));
+                        load_columns(residual_at(s, a, e, k)));
 }
 
 /** λ given B, whose moments the parts hold: Σ BᵀΛB is the trace of Λ Σ B Bᵀ. */
-static void draw_link_precision(sampler *s, int which, double sweep) {
+static void draw_link_precision(sampler *s, int which, int kind, double sweep) {
   int32_t D = s->D;
   double total = 0;
   add_moments(s);
   for (int32_t k = 0; k < D * D; k++) total += s->precision[k] * s->second[k];
-  stream stage = of_stage(s->seed, (uint32_t)sweep, STAGE_LINK_PRECISION, which);
-  double shape = 1 + (double)s->sides[which].features * D / 2;
-  s->scalars[1 + which] = gamma_(of_entity(stage, 0), shape) / (1 + total / 2);
+  stream stage =
+      of_stage(s->seed, (uint32_t)sweep, kind == 0 ? STAGE_LINK_PRECISION : STAGE_ATTRIBUTE_PRECISION, which);
+  double shape = 1 + (double)s->sides[which].kinds[kind].used * D / 2;
+  *link_precision(s, which, kind) = gamma_(of_entity(stage, 0), shape) / (1 + total / 2);
 }
 
 #endif

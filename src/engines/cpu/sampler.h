@@ -7,39 +7,47 @@
 #include "equations.h"
 #include "model.h"
 
-// N rows of a side, F rows of the other side (features of this one), R ratings, D = K + 1 columns padded to DP, T threads.
-// engines/sweeps.ts has the model. x = (p, b) is a row, f = (q, 1) one that it meets; e = x − Bᵀφ.
+// N rows of a side, R ratings, D = K + 1 columns padded to DP, T threads.
+// engines/sweeps.ts has the model. x = (p, b) is a row, f = (q, 1) one that it meets; e = x − Bᵀφ, over features of both kinds.
 
 /** Second moments are summed in this many parts, whatever the number of threads. */
 #define MOMENT_PARTS 64
-/** Columns of the link that go together; different groups do not depend on each other, so threads share them. */
+/** Columns of a link that go together, or twice as many; different groups do not depend on each other, so threads share them. */
 #define LINK_COLUMNS 8
 /** Rows of a side that a thread takes at a time. */
 #define ROWS_AT_A_TIME 16
 /** Pieces of work that threads take as they come, each with a counter of its own. */
 #define COUNTERS 16
+/** Kinds of features: the rows of the other side that a row is rated with, and attributes. */
+#define KINDS 2
+
+/** Features of one kind, and the link from them to the priors of rows: φ is roots[e] where row e has the feature. */
+typedef struct {
+  int32_t count, used; // F, those of F that a row has
+  int32_t *starts, *holders; // rows with feature f: from starts[f] to starts[f + 1]
+  float *links;        // B (F × DP)
+  float *roots, *sizes; // 1/√(how many a row has) (N); Σ φ² of each feature (F)
+} feature_kind;
 
 typedef struct {
-  int32_t count, others_count, features; // N, F, those of F with ratings
+  int32_t count, others_count; // N, and that of the other side
   // Set by the host, which may look at them between calls.
   int32_t *starts, *others;
   float *targets;
   float *rows, *priors, *means, *variances; // (N × DP)
-  float *links;                 // (F × DP)
   float *precisions, *noises;   // w, and the mean of 1/w (N)
-  float *tastes;                // the mean of B, of users alone (F × DP)
-  // Derived when the sampler is made ready.
-  float *roots, *sizes; // 1/√n of each row (N); S of each feature (F)
-  float *expected;      // of the rows of this sweep (N × DP)
+  float *tastes;                // the mean of B, of users alone (others × DP)
+  feature_kind kinds[KINDS];
+  float *expected;        // of the rows of this sweep (N × DP)
+  float *precision_roots; // √w, while the other side's rows are drawn (N)
 } side;
 
 /** One thread's own. */
 typedef struct {
-  float *f, *g;       // gathered rows and their weighted copies (GATHER × DP)
-  float *targets;     // less the biases (GATHER)
-  float *weights;     // w of the rows (GATHER)
-  float *N, *A;       // (DP × DP)
-  float *vectors;     // eight of DP
+  float *f;                         // gathered rows, times √w (GATHER × DP)
+  float *targets, *outputs, *roots; // targets less the biases, times √w; x·f; √w (GATHER)
+  float *N, *A, *L;                 // (DP × DP)
+  float *vectors;                   // eight of DP
 } workspace;
 
 struct sampler {
@@ -48,13 +56,13 @@ struct sampler {
   stream seed;
   double wishart_scale, mean_weight, precision_shape;
   side sides[2];
-  double *scalars; // α, λ of the users' link, λ of the movies'
+  double *scalars; // SAMPLER_SCALARS
   double *weighted, *plain; // errors by row (largest N)
   // Of the side at work.
   double *mean, *precision, *factor, *dense[3]; // μ (D); Λ, C, and scratch (D × D)
   float *center, *precision32, *pull, *columns; // μ, Λ, Λμ, and C by columns (later Q), in float32 and padded
-  float *residuals;                             // t in groups of LINK_COLUMNS: (DP / LINK_COLUMNS × largest N × LINK_COLUMNS)
-  float *noise;                                 // C z of each feature (largest F × DP)
+  float *residuals;                             // t in groups of columns: (groups × largest N × columns)
+  float *noise;                                 // C z/√(λ + S) of each feature, kind after kind (largest sum of F × DP)
   float *moments;                               // (MOMENT_PARTS × (DP × DP + DP))
   double *second, *first;                       // their sums: (D × D), (D)
   workspace *workspaces;
@@ -71,21 +79,41 @@ static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32
   s->rows = take(a, (int64_t)count * DP, 4);
   s->priors = take(a, (int64_t)count * DP, 4);
   s->means = take(a, (int64_t)count * DP, 4);
-  s->links = take(a, (int64_t)others * DP, 4);
   s->variances = take(a, (int64_t)count * DP, 4);
   s->precisions = take(a, count, 4);
   s->noises = take(a, count, 4);
-  s->roots = take(a, count, 4);
-  s->sizes = take(a, others, 4);
   s->expected = take(a, (int64_t)count * DP, 4);
+  s->precision_roots = take(a, count, 4);
+}
+
+/** `starts` and `holders` are there already where they are the ratings by row of the other side. */
+static void lay_out_kind(feature_kind *f, arena *a, int32_t rows, int32_t count, int64_t DP) {
+  f->count = count;
+  f->links = take(a, count * DP, 4);
+  f->roots = take(a, count == 0 ? 0 : rows, 4);
+  f->sizes = take(a, count, 4);
+}
+
+static void lay_out_features(struct sampler *s, arena *a, const double *config) {
+  for (int which = 0; which < 2; which++) {
+    side *of = &s->sides[which];
+    const side *others = &s->sides[1 - which];
+    feature_kind *rated = &of->kinds[0], *attributes = &of->kinds[1];
+    rated->starts = others->starts, rated->holders = others->others;
+    lay_out_kind(rated, a, of->count, others->count, s->DP);
+    int32_t count = (int32_t)config[SAMPLER_USER_ATTRIBUTES + which];
+    attributes->starts = take(a, (int64_t)count + 1, 4);
+    attributes->holders = take(a, (int64_t)config[SAMPLER_USER_HOLDERS + which], 4);
+    lay_out_kind(attributes, a, of->count, count, s->DP);
+  }
 }
 
 static void lay_out_workspaces(struct sampler *s, arena *a) {
   int64_t DP = s->DP;
   s->workspaces = take(a, s->T, sizeof(workspace));
   for (int t = 0; t < s->T; t++) {
-    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER * DP, 4), take(a, GATHER, 4), take(a, GATHER, 4),
-                   take(a, DP * DP, 4),     take(a, DP * DP, 4),     take(a, 8 * DP, 4)};
+    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER, 4),  take(a, GATHER, 4),  take(a, GATHER, 4),
+                   take(a, DP * DP, 4),     take(a, DP * DP, 4), take(a, DP * DP, 4), take(a, 8 * DP, 4)};
     if (a->block) s->workspaces[t] = w;
   }
 }
@@ -102,8 +130,9 @@ static int64_t lay_out_sampler(struct sampler *s, char *block, const double *con
   take(&a, 1, sizeof *s);
   lay_out_side(&s->sides[0], &a, users, movies, s->DP, s->R);
   lay_out_side(&s->sides[1], &a, movies, users, s->DP, s->R);
+  lay_out_features(s, &a, config);
   s->sides[0].tastes = take(&a, movies * DP, 4);
-  s->scalars = take(&a, 3, 8);
+  s->scalars = take(&a, SAMPLER_SCALARS, 8);
   s->weighted = take(&a, most, 8);
   s->plain = take(&a, most, 8);
   s->mean = take(&a, D, 8);
@@ -115,7 +144,7 @@ static int64_t lay_out_sampler(struct sampler *s, char *block, const double *con
   s->pull = take(&a, DP, 4);
   s->columns = take(&a, DP * DP, 4);
   s->residuals = take(&a, most * DP, 4);
-  s->noise = take(&a, most * DP, 4);
+  s->noise = take(&a, (most + largest(s->sides[0].kinds[1].count, s->sides[1].kinds[1].count)) * DP, 4);
   s->moments = take(&a, MOMENT_PARTS * (DP * DP + DP), 4);
   s->second = take(&a, D * D, 8);
   s->first = take(&a, D, 8);
@@ -142,32 +171,36 @@ static void sampler_open(struct sampler *s, const double *config) {
 static void *sampler_place(struct sampler *s, int place) {
   if (place == PLACE_SCALARS) return s->scalars;
   side *of = &s->sides[place / PLACES_OF_SIDE];
-  void *const places[PLACES_OF_SIDE] = {of->starts, of->others, of->targets, of->rows,
-                                        of->priors, of->links,  of->means,   of->precisions,
-                                        of->variances, of->noises, of->tastes};
+  feature_kind *attributes = &of->kinds[1];
+  void *const places[PLACES_OF_SIDE] = {
+      of->starts,    of->others, of->targets, of->rows,           of->priors,          of->kinds[0].links, of->means, of->precisions,
+      of->variances, of->noises, of->tastes,  attributes->starts, attributes->holders, attributes->links};
   return places[place % PLACES_OF_SIDE];
 }
 
-/** Once the host has set the ratings: what is known of them before the first sweep. */
-static void sampler_ready(struct sampler *s) {
-  for (int i = 0; i < 2; i++) {
-    side *a = &s->sides[i];
-    const side *raters = &s->sides[1 - i];
-    for (int32_t e = 0; e < a->count; e++) {
-      int32_t n = a->starts[e + 1] - a->starts[e];
-      a->roots[e] = n == 0 ? 0 : (float)(1 / __builtin_sqrt((double)n));
+static void ready_kind(feature_kind *f, int32_t rows) {
+  if (f->count == 0) return;
+  // Counted where the roots will be; more than 2²⁴ features of one row are taken for so many.
+  for (int32_t e = 0; e < rows; e++) f->roots[e] = 0;
+  for (int32_t t = 0; t < f->starts[f->count]; t++) f->roots[f->holders[t]]++;
+  for (int32_t e = 0; e < rows; e++)
+    if (f->roots[e] > 0) f->roots[e] = (float)(1 / __builtin_sqrt((double)f->roots[e]));
+  f->used = 0;
+  for (int32_t k = 0; k < f->count; k++) {
+    double size = 0;
+    for (int32_t t = f->starts[k]; t < f->starts[k + 1]; t++) {
+      double root = f->roots[f->holders[t]];
+      size += root * root;
     }
-    a->features = 0;
-    for (int32_t f = 0; f < a->others_count; f++) {
-      double size = 0;
-      for (int32_t t = raters->starts[f]; t < raters->starts[f + 1]; t++) {
-        double root = a->roots[raters->others[t]];
-        size += root * root;
-      }
-      a->sizes[f] = (float)size;
-      a->features += size > 0;
-    }
+    f->sizes[k] = (float)size;
+    f->used += size > 0;
   }
+}
+
+/** Once the host has set ratings and attributes: what is known of them before the first sweep. */
+static void sampler_ready(struct sampler *s) {
+  for (int which = 0; which < 2; which++)
+    for (int kind = 0; kind < KINDS; kind++) ready_kind(&s->sides[which].kinds[kind], s->sides[which].count);
 }
 
 #endif

@@ -27,10 +27,16 @@ static int is_between(double number, double least, double most) { return number 
 
 // openSampler(instructionSet, config): sampler
 
+static int are_counts(const double *config, int first, int count) {
+  for (int i = first; i < first + count; i++)
+    if (!is_between(config[i], 0, INT32_MAX)) return 0;
+  return 1;
+}
+
 static int is_valid(const double *config) {
   return is_between(config[SAMPLER_THREADS], 1, MAX_THREADS) && is_between(config[SAMPLER_USERS], 1, INT32_MAX) &&
          is_between(config[SAMPLER_MOVIES], 1, INT32_MAX) && is_between(config[SAMPLER_WIDTH], 1, MAX_WIDTH) &&
-         is_between(config[SAMPLER_RATINGS], 1, INT32_MAX);
+         is_between(config[SAMPLER_RATINGS], 1, INT32_MAX) && are_counts(config, SAMPLER_USER_ATTRIBUTES, 4);
 }
 
 static napi_value open_sampler(napi_env env, napi_callback_info info) {
@@ -65,11 +71,13 @@ static napi_value close_sampler(napi_env env, napi_callback_info info) {
 /** Elements at a place. */
 static double place_length(const double *config, int place) {
   if (place < 0 || place > PLACE_SCALARS) return -1;
-  if (place == PLACE_SCALARS) return 3;
+  if (place == PLACE_SCALARS) return SAMPLER_SCALARS;
   int is_user = place < PLACES_OF_SIDE;
   double N = config[is_user ? SAMPLER_USERS : SAMPLER_MOVIES], F = config[is_user ? SAMPLER_MOVIES : SAMPLER_USERS];
   double DP = ((int64_t)config[SAMPLER_WIDTH] + 16) / 16 * 16, R = config[SAMPLER_RATINGS];
-  const double lengths[PLACES_OF_SIDE] = {N + 1, R, R, N * DP, N * DP, F * DP, N * DP, N, N * DP, N, is_user ? F * DP : 0};
+  double A = config[SAMPLER_USER_ATTRIBUTES + !is_user], H = config[SAMPLER_USER_HOLDERS + !is_user];
+  const double lengths[PLACES_OF_SIDE] = {N + 1,  R, R,      N * DP, N * DP,              F * DP, N * DP,
+                                          N,      N * DP, N, is_user ? F * DP : 0, A + 1,  H,      A * DP};
   return lengths[place % PLACES_OF_SIDE];
 }
 
@@ -81,7 +89,8 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
   int place = is_between(number, 0, PLACE_SCALARS) ? (int)number : -1, kind = place % PLACES_OF_SIDE;
   double length = place_length(n->config, place);
   if (length < 0) return fail(env, "no such place, or an array of another type or length");
-  int is_index = place != PLACE_SCALARS && (kind == PLACE_STARTS || kind == PLACE_OTHERS);
+  int is_index = place != PLACE_SCALARS && (kind == PLACE_STARTS || kind == PLACE_OTHERS ||
+                                            kind == PLACE_ATTRIBUTE_STARTS || kind == PLACE_HOLDERS);
   napi_typedarray_type type = place == PLACE_SCALARS ? napi_float64_array
                               : is_index             ? napi_int32_array
                                                      : napi_float32_array;
