@@ -35,7 +35,9 @@ const ATTEMPTS = 100;
 /** Never: they decide how trials are judged, or what the preset is. */
 const FIXED: readonly Name[] = ['kind', 'validationFraction', 'patience'];
 /** Of the kind bayes the rest means nothing. */
-const BAYES: readonly Name[] = ['embeddingWidth', 'epochs', 'burnIn'];
+const BAYES: readonly Name[] = ['embeddingWidth', 'epochs', 'burnIn', 'sideInformation'];
+/** Of the kind gradient these do. */
+const BAYES_ONLY: readonly Name[] = ['burnIn', 'sideInformation'];
 /** Of HALVING: what rungs are made of. */
 const RUNG: readonly Name[] = ['epochs', 'burnIn'];
 
@@ -44,7 +46,7 @@ export function searchableNames(kind: Hyperparameters['kind'], strategy: SearchS
   return (Object.keys(HYPERPARAMETER_DOMAINS) as Name[]).filter(
     (name) =>
       !FIXED.includes(name) &&
-      (kind === 'bayes' ? BAYES.includes(name) : name !== 'burnIn') &&
+      (kind === 'bayes' ? BAYES.includes(name) : !BAYES_ONLY.includes(name)) &&
       (strategy === 'RANDOM' || !RUNG.includes(name)),
   );
 }

@@ -3,15 +3,9 @@
 import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import type { SplitKind } from '../../store/hyperparameters.js';
 import { Rating, User } from './catalogue.js';
+import { type ModelKind, ModelKindEnum, type OptimizerKind, OptimizerKindEnum } from './hyperparameters.js';
 import { Model } from './models.js';
-import {
-  type ModelKind,
-  ModelKindEnum,
-  type OptimizerKind,
-  OptimizerKindEnum,
-  SplitKindEnum,
-  TrainingRun,
-} from './training.js';
+import { SplitKindEnum, TrainingRun } from './training.js';
 
 @ObjectType({ description: 'Why a mutation was refused; nothing was changed then.', simpleResolvers: true })
 export class UserError {

@@ -6,9 +6,10 @@ import { RunStatus, SearchStrategy } from '../../store/prisma/client.js';
 import { DEFAULT_TRIALS } from '../../store/searchRequest.js';
 import type { SearchScale, Space } from '../../store/searchSpace.js';
 import { connectionType } from '../paging.js';
+import { Hyperparameters } from './hyperparameters.js';
 import { Payload, RunSettingsInput } from './mutations.js';
 import { Node } from './node.js';
-import { Hyperparameters, Split } from './training.js';
+import { Split } from './training.js';
 
 registerEnumType(SearchStrategy, {
   name: 'SearchStrategy',
@@ -141,7 +142,7 @@ export const SearchConnection = connectionType('Search', Search);
 export class SearchDimensionInput {
   @Field(() => String, {
     description:
-      'Name of the hyperparameter: any of HyperparametersInput but kind, validationFraction and patience; with HALVING no epochs either. Of BAYES: embeddingWidth, epochs and burnIn.',
+      'Name of the hyperparameter: any of HyperparametersInput but kind, validationFraction and patience; with HALVING no epochs either. Of BAYES: embeddingWidth, epochs, burnIn and sideInformation.',
   })
   name!: string;
 
