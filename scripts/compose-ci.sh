@@ -85,7 +85,7 @@ two_of_each() {
 }
 
 import_set() {
-  node dist/main.js synth --out "$work/set" --users 200 --movies 100 --ratings 5000
+  env -u PORT node dist/main.js synth --out "$work/set" --users 200 --movies 100 --ratings 5000
   chmod -R a+rX "$work" # another account in the container
   "${compose[@]}" run --rm --no-deps --volume "$work/set:/ratings:ro" worker import /ratings
 }
