@@ -45,7 +45,7 @@ export interface EpochMetricRow {
   validationLoss: number;
   seconds: number;
   samplesPerSecond: number;
-  /** Of a sweep: standard deviation of ratings around what it drew, in stars; null of gradient steps. */
+  /** Of a sweep: α^(−½), in stars, before the factors of user and movie; null of gradient steps. */
   noise: number | null;
 }
 

@@ -107,7 +107,7 @@ export class EpochMetric {
   @Field(() => Float, {
     nullable: true,
     description:
-      'Of BAYES: standard deviation of a rating around what the sweep drew for it, in stars, of a user and movie of ordinary noise. Else null.',
+      'Of BAYES: the noise that the sweep drew, in stars: standard deviation of a rating of a user and a movie whose own factors are 1. Most factors are a little above, so that ratings lie further out. Else null.',
   })
   noise!: number | null;
 }
