@@ -13,6 +13,7 @@ import { toKey } from '../ids.js';
 import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
 import { toModel, toRunError, toScoringRun } from '../types/fromRows.js';
 import { Model } from '../types/models.js';
+import { RunError } from '../types/runFigures.js';
 import {
   CancelBatchScoringInput,
   CancelBatchScoringPayload,
@@ -22,7 +23,6 @@ import {
   StartBatchScoringInput,
   StartBatchScoringPayload,
 } from '../types/scoring.js';
-import { RunError } from '../types/training.js';
 import { orUserErrors } from '../userErrors.js';
 
 @Resolver(() => ScoringRun)

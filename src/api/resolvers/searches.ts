@@ -11,6 +11,7 @@ import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
 import { toRunError, toSearch, toTrainingRun } from '../types/fromRows.js';
+import { RunError } from '../types/runFigures.js';
 import {
   CancelSearchInput,
   CancelSearchPayload,
@@ -24,7 +25,7 @@ import {
   StartSearchInput,
   StartSearchPayload,
 } from '../types/searches.js';
-import { RunError, TrainingRun, TrainingRunConnection } from '../types/training.js';
+import { TrainingRun, TrainingRunConnection } from '../types/training.js';
 import { orUserErrors } from '../userErrors.js';
 
 const START_REFUSALS = [

@@ -14,16 +14,8 @@ import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection
 import { Evaluation } from '../types/evaluation.js';
 import { toModel, toRunError, toTrainingRun } from '../types/fromRows.js';
 import { Engine, Model, ModelConnection } from '../types/models.js';
-import {
-  ComparedFact,
-  EpochMetric,
-  PhaseTiming,
-  RunError,
-  type RunLog,
-  RunLogConnection,
-  TrainingRun,
-  TrainingRunConnection,
-} from '../types/training.js';
+import { ComparedFact, EpochMetric, PhaseTiming, RunError, type RunLog } from '../types/runFigures.js';
+import { RunLogConnection, TrainingRun, TrainingRunConnection } from '../types/training.js';
 
 /** So many runs are compared at most. */
 const COMPARED_MAX = 20;

@@ -7,9 +7,10 @@ import { storedSpace } from '../../store/searchSpace.js';
 import { toNodeId } from '../ids.js';
 import type { Import } from './imports.js';
 import type { Model } from './models.js';
+import type { RunError } from './runFigures.js';
 import type { ScoringRun } from './scoring.js';
 import type { Search } from './searches.js';
-import type { RunError, TrainingRun } from './training.js';
+import type { TrainingRun } from './training.js';
 
 export function toModel(row: prisma.Model): Model {
   return {
