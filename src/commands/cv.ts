@@ -64,6 +64,9 @@ export function addCv(program: Command, io: Io): void {
       const unlisten = stopOnSignals(stop);
       try {
         await validateAll(path, options, io, stop.signal);
+      } catch (error) {
+        if (!stop.signal.aborted) throw error;
+        throw new AppError('RUN_CANCELLED', 'stopped before all folds were measured', { cause: error });
       } finally {
         unlisten();
       }
