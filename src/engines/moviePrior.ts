@@ -29,7 +29,7 @@ export interface DescribedMovies {
   meanTargets: Float32Array;
 }
 
-/** Movies that an effect is taken to have been 0 for, beside those that it was seen with. */
+/** Movies that an effect is taken to have been 0 for, beside those that it was seen with. With 10 or 30 errors were .001 to .003 larger. */
 const RIDGE = 2;
 /** Ratings at which what they show counts as much as genres and decade; as in the fallback. */
 const DAMPING = 10;
@@ -79,12 +79,14 @@ function withCenter(attributes: readonly number[], A: number): Features {
   return [...attributes.map((feature) => ({ feature, value })), { feature: A, value: 1 }];
 }
 
-/** By the root of the ratings, 1 on average: who becomes popular is not like the average of all there is. */
+/**
+ * By ratings, 1 on average: what will be asked about is not like the average of all there is. RMSE of the ratings of movies that were left out
+ * of training, every tenth: ml-1m 1.0224, by the root of the ratings 1.0472, fallback 1.0396; ml-100k 1.0239, 1.0406, 1.0263.
+ */
 function weightsOf(ratingCounts: Int32Array): Float64Array {
-  const roots = Float64Array.from(ratingCounts, Math.sqrt);
   const rated = ratingCounts.reduce((count, ratings) => count + (ratings > 0 ? 1 : 0), 0);
-  const sum = roots.reduce((total, root) => total + root, 0);
-  return roots.map((root) => (root * rated) / sum);
+  const sum = ratingCounts.reduce((total, ratings) => total + ratings, 0);
+  return Float64Array.from(ratingCounts, (ratings) => (ratings * rated) / sum);
 }
 
 /** G (F × D) of least Σ w (x − Gᵀψ)² + ridge · G², the center's row without ridge. */
