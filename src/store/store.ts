@@ -33,13 +33,17 @@ export async function openStore(url: string): Promise<Store> {
 }
 
 export function toStore(url: string, pool: pg.Pool): Store {
-  const prisma = new PrismaClient({ adapter: new PrismaPg(pool) });
+  let prisma: PrismaClient | null = null;
   return {
     url,
     pool,
-    prisma,
+    // Made when it is asked for: it takes 9 MiB, and who only reads or writes sets has no need of it.
+    get prisma() {
+      prisma ??= new PrismaClient({ adapter: new PrismaPg(pool) });
+      return prisma;
+    },
     async close() {
-      await prisma.$disconnect();
+      await prisma?.$disconnect();
       await pool.end();
     },
   };
