@@ -32,9 +32,11 @@ const FIRST_ELEMENT = 4 + 5 * 4 + 4;
 const ELEMENT_BYTES = 8;
 const TIME_BYTES = 12;
 
-// Of a divided table each partition is grouped on its own, and its users, not its ratings, are merged into their order.
-const SNAPSHOT = `
-  begin isolation level repeatable read read only;
+const SNAPSHOT = 'begin isolation level repeatable read read only';
+// A portal that is read in parts gets no parallel workers, so a plan for them would sort for nothing. Of a divided table each
+// partition is grouped on its own, and its users, not its ratings, are merged into their order.
+const PLAN_FOR_PORTAL = `
+  set local max_parallel_workers_per_gather = 0;
   set local enable_partitionwise_aggregate = on`;
 
 export interface RatingTable {
@@ -122,6 +124,7 @@ export async function readPairs(
   let row = 0;
   // The bits of a float4 are stored as they come.
   const ratingBits = new Int32Array(ratings.buffer);
+  await client.query(PLAN_FOR_PORTAL);
   await readRows(client, SELECT_BY_USER, {
     onRow(bytes, at) {
       const userId = bytes.readInt32BE(at + FIRST_FIELD);
@@ -154,6 +157,7 @@ async function readTimes(
   }
   const times = new Float64Array(total);
   let row = 0;
+  await client.query(PLAN_FOR_PORTAL);
   await readRows(client, SELECT_TIMES_BY_USER, {
     onRow(bytes, at) {
       const array = at + FIRST_FIELD + 4;
