@@ -99,8 +99,8 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
     return fail(env, "no such place, or an array of another type or length");
   size_t bytes = (size_t)length * (place == PLACE_SCALARS ? 8 : 4);
   void *at = n->base.k->sampler_place(n->s, place);
-  if (is_write) memcpy(at, a.data, bytes);
-  else memcpy(a.data, at, bytes);
+  // An empty array may have no memory.
+  if (bytes > 0) memcpy(is_write ? at : a.data, is_write ? a.data : at, bytes);
   return 0;
 }
 
