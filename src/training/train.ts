@@ -35,28 +35,14 @@ export async function trainRun(
   options: TrainingOptions = {},
 ): Promise<void> {
   const { onEvent, signal } = options;
-  const run = await whenBack(() => getRun(store, claim.id), signal);
-  const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
-  const clock = startClock();
-  const sides = await readSides(store, engine, run, claim, options);
-  const { train, test, validation, userIds, movieIds, hyperparameters, attributes, scale, checksum } = sides;
-  clock.lap('read');
-
-  const sizes = { users: userIds.length, movies: movieIds.length };
-  const shape = shapeOf(sizes, hyperparameters);
-  const fitted = fitBaselines(train, shape.users, shape.movies);
-  const baselines = measureBaselines(fitted, test, scale);
-  const movieBiases = movieBiasesOf(fitted, shape.movies);
-  clock.lap('baselines');
-  const ratingMean = meanOf(train.ratings);
-  const ratings = toTargets(train, ratingMean);
-  const checkpoint = await whenBack(() => findUsableCheckpoint(store, run, checksum), signal);
+  const prepared = await prepare(store, engine, claim, options);
+  const { run, clock, sides, ratingMean, lesson, checkpoint } = prepared;
+  const { validation, hyperparameters, checksum } = sides;
   const best = watchBestEpoch(hyperparameters, checkpoint);
-  const lesson = { shape, hyperparameters, ratings, attributes, seed: run.seed };
   const learner = await openLearner(engine, lesson, checkpoint);
   try {
     const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
-    const trainRatings = ratings.targets.length;
+    const trainRatings = lesson.ratings.targets.length;
     await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
     clock.lap('train');
     if (run.trial !== null) {
@@ -66,34 +52,70 @@ export async function trainRun(
       return;
     }
     onEvent?.({ event: 'evaluating' });
-    const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
-      const parameters = await kept.parameters();
-      const rawScores = await scoresOf(kept, test, ratingMean);
-      return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
-    });
-    const predicted = rawScores.map((score) => clipToScale(score, scale));
-    const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
-    const model = toContent(shape, parameters, ratingMean, ratings);
-    const errors = evaluate(test, predicted, baselines, scale);
-    clock.lap('evaluate');
-    const rankings = await rankMovies(engine, model, { train, test, userIds, scale, movieBiases }, options);
-    clock.lap('rank');
-    const evaluation = { ...errors, intervals, rankings };
-    const result = {
-      evaluation,
-      testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
-      model: {
-        ...{ ...model, ratingsReadAt, posterior: certainty?.tensors ?? null },
-        movieAttributes: certainty?.moviePrior ? attributes!.movie.labels : [],
-      },
-      promote: run.promote,
-      timings: clock.seconds,
-    };
+    const result = await measure(engine, prepared, { learner, best }, options);
     const saved = await whenBack(() => saveResult(store, claim, result), signal);
+    const { evaluation } = result;
     onEvent?.({ event: 'succeeded', ...saved, evaluation, peakRssMiB: peakRssMiB() });
   } finally {
     await learner.close();
   }
+}
+
+type Prepared = Awaited<ReturnType<typeof prepare>>;
+
+/** What there is before the first epoch: the ratings, divided, what the baselines make of them, and where to begin. */
+async function prepare(store: Store, engine: Engine, claim: RunClaim, options: TrainingOptions) {
+  const { signal } = options;
+  const run = await whenBack(() => getRun(store, claim.id), signal);
+  const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
+  const clock = startClock();
+  const sides = await readSides(store, engine, run, claim, options);
+  const { train, test, userIds, movieIds, hyperparameters, attributes, scale, checksum } = sides;
+  clock.lap('read');
+  const sizes = { users: userIds.length, movies: movieIds.length };
+  const shape = shapeOf(sizes, hyperparameters);
+  const fitted = fitBaselines(train, shape.users, shape.movies);
+  const baselines = measureBaselines(fitted, test, scale);
+  const movieBiases = movieBiasesOf(fitted, shape.movies);
+  clock.lap('baselines');
+  const ratingMean = meanOf(train.ratings);
+  const ratings = toTargets(train, ratingMean);
+  const lesson = { shape, hyperparameters, ratings, attributes, seed: run.seed };
+  const checkpoint = await whenBack(() => findUsableCheckpoint(store, run, checksum), signal);
+  return { run, ratingsReadAt, clock, sides, baselines, movieBiases, ratingMean, lesson, checkpoint };
+}
+
+/** What comes of the run: the model that is kept, and how good it is. */
+async function measure(
+  engine: Engine,
+  { run, ratingsReadAt, clock, sides, baselines, movieBiases, ratingMean, lesson }: Prepared,
+  { learner, best }: { learner: Learner; best: BestEpoch },
+  options: TrainingOptions,
+) {
+  const { train, test, userIds, movieIds, attributes, scale } = sides;
+  const { shape, ratings } = lesson;
+  const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
+    const parameters = await kept.parameters();
+    const rawScores = await scoresOf(kept, test, ratingMean);
+    return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
+  });
+  const predicted = rawScores.map((score) => clipToScale(score, scale));
+  const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
+  const model = toContent(shape, parameters, ratingMean, ratings);
+  const errors = evaluate(test, predicted, baselines, scale);
+  clock.lap('evaluate');
+  const rankings = await rankMovies(engine, model, { train, test, userIds, scale, movieBiases }, options);
+  clock.lap('rank');
+  return {
+    evaluation: { ...errors, intervals, rankings },
+    testPredictions: toTestPredictions({ userIds, movieIds }, test, predicted),
+    model: {
+      ...{ ...model, ratingsReadAt, posterior: certainty?.tensors ?? null },
+      movieAttributes: certainty?.moviePrior ? attributes!.movie.labels : [],
+    },
+    promote: run.promote,
+    timings: clock.seconds,
+  };
 }
 
 /** null: the run begins anew, since it has no checkpoint, or one of other ratings than there are now. */
