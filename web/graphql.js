@@ -51,11 +51,11 @@ const RUN_FIELDS = `
   split { kind testFraction }
   hyperparameters {
     kind embeddingWidth hiddenLayers biases dotProduct optimizer learningRate learningRateDecay momentum
-    l2Embeddings l2Biases l2Weights batchSize epochs burnIn validationFraction patience
+    l2Embeddings l2Biases l2Weights batchSize epochs burnIn sideInformation validationFraction patience
   }
   progress { epoch epochs step steps trainLoss samplesPerSecond etaSeconds }
   error { code message hint }
-  note
+  note trial rung validationRmse
   model { version }`;
 
 // Apart, since an error in one of these fields leaves nothing of its query's answer.

@@ -34,7 +34,7 @@ export function runsView(runs, hasMore, selectedId, onSelect) {
             when(run.queuedAt),
           ),
           [run.status.toLowerCase(), run.status === 'RUNNING' && progressView(run)],
-          run.preset,
+          [run.preset, run.trial !== null && el('small', {}, `trial ${run.trial}`)],
           run.engine,
           count(run.hyperparameters.epochs),
           run.evaluation?.rmse.toFixed(4) ?? '–',
@@ -78,6 +78,7 @@ export function runView(run, width) {
       ['Training', trainingText(run.hyperparameters)],
       ['Kept', keptText(run)],
       ['Seed', String(run.seed)],
+      ['Search', trialText(run)],
     ]),
     run.evaluation &&
       el(
@@ -103,6 +104,13 @@ function percent(share) {
   return `${Number((share * 100).toPrecision(3))} %`;
 }
 
+/** Trials are judged by ratings held out of training, and have no test figures. */
+function trialText({ trial, rung, validationRmse }) {
+  if (trial === null) return null;
+  const result = validationRmse === null ? '' : `: RMSE ${validationRmse.toFixed(4)} on validation ratings`;
+  return `trial ${trial}${rung === null ? '' : `, rung ${rung}`}${result}`;
+}
+
 /** Of a run that holds ratings out to tell its best epoch. */
 function keptText({
   status,
@@ -116,12 +124,13 @@ function keptText({
   return `epoch ${keptEpoch}, the lowest loss on ${percent(validationFraction)} of the training ratings${stopped}`;
 }
 
-function modelText({ embeddingWidth, hiddenLayers, biases, dotProduct }) {
+function modelText({ embeddingWidth, hiddenLayers, biases, dotProduct, sideInformation }) {
   const parts = [
     (hiddenLayers.length > 0 || dotProduct) && `embeddings of ${embeddingWidth}`,
     hiddenLayers.length > 0 && `hidden layers ${hiddenLayers.join(', ')}`,
     biases && 'biases of users and movies',
     dotProduct && 'dot product',
+    sideInformation && 'genres, decades and demographics in the priors',
   ];
   return parts.filter(Boolean).join(', ');
 }
