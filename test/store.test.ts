@@ -1,4 +1,6 @@
+import { createLogger } from '#src/log.js';
 import { StatementPool } from '#src/store/pool.js';
+import { openQueue } from '#src/store/queue.js';
 import { inTransaction } from '#src/store/store.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
@@ -26,6 +28,13 @@ test('a connection that the server ends inside a transaction is an error of the 
   });
   await expect(cut).rejects.toThrow();
   expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('several processes may open the queue of a new database at once', async () => {
+  const log = createLogger({ logLevel: 'silent' });
+  const queues = await Promise.all([1, 2, 3, 4].map(() => openQueue(store, log)));
+  await queues[0].sendJob({ name: 'train', runId: 1 });
+  await Promise.all(queues.map((queue) => queue.close()));
 });
 
 test('a named statement that a pooler has lost, or has already, is asked without a name from then on', async () => {

@@ -13,6 +13,8 @@ import type { Store } from './store.js';
 
 const QUEUE = 'work';
 const POLL_SECONDS = 0.5;
+/** On a new database two processes may both begin to make the schema: the one that loses finds it there a second later. */
+const START_ATTEMPTS = 3;
 /** pg-boss's maximum; whether a run is alive is told by its heartbeat, not by this. */
 const EXPIRE_SECONDS = 24 * 3600 - 1;
 const RUN_CHECK_MS = 5_000;
@@ -37,7 +39,7 @@ export interface JobQueue {
 export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
   const boss = new PgBoss({ connectionString: store.url, max: 4, application_name: 'marquee-queue' });
   boss.on('error', logNowAndThen(log));
-  await boss.start();
+  await boss.start({ attempts: START_ATTEMPTS });
   // "short": at most one waiting job for each key, so that sending a run again is harmless.
   await boss.createQueue(QUEUE, { policy: 'short', retryLimit: 0, expireInSeconds: EXPIRE_SECONDS });
   const sendJob = async (job: Job, priority = 0) => {
