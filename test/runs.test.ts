@@ -33,6 +33,8 @@ import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
 const EPOCH = { trainLoss: 1, validationLoss: 1, seconds: 1, samplesPerSecond: 1, noise: null };
+/** Far more than pass until a word to stop after the second one arrives. */
+const MANY = 40;
 /** About two seconds of training with native, so that there is something to interrupt. */
 const LONG = { preset: 'paper', engine: 'auto', ...paper({ epochs: 400, hiddenLayers: [256] }) };
 
@@ -44,14 +46,17 @@ beforeAll(async () => {
 afterAll(() => store.drop());
 
 const KINDS: [string, Partial<RunRequest>][] = [
-  ['steps of sgd', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256 })],
-  ['steps of adam', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256, optimizer: 'adam' })],
-  ['sweeps', { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: 6, burnIn: 2 }) }],
+  ['steps of sgd', paper({ epochs: MANY, hiddenLayers: [16] })],
+  ['steps of adam', paper({ epochs: MANY, hiddenLayers: [16], optimizer: 'adam' })],
+  [
+    'sweeps',
+    { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: MANY, burnIn: 2 }) },
+  ],
   [
     'sweeps with side information',
     {
       preset: 'maximum',
-      hyperparameters: resolveHyperparameters('maximum', { epochs: 6, burnIn: 2, embeddingWidth: 8 }),
+      hyperparameters: resolveHyperparameters('maximum', { epochs: MANY, burnIn: 2, embeddingWidth: 8 }),
     },
   ],
 ];
@@ -82,6 +87,16 @@ describe.each(engines.map(({ name }) => name))('on %s', (engine) => {
       expect(await findCheckpoint(store, await getRun(store, run.id))).toBeNull();
     },
   );
+});
+
+test('a run that is handed back in its last epoch goes on from there', async () => {
+  const run = await createRun(store, aRunRequest(paper({ epochs: 1, hiddenLayers: [16] })), 'RUNNING');
+  const handedBack = { threads: 1, signal: AbortSignal.abort(), onStop: 'requeue' as const };
+  expect((await runInThread(store, run, handedBack)).status).toBe('QUEUED');
+  expect((await getRun(store, run.id)).checkpoint).toMatchObject({ epoch: 1 });
+  const again = (await claimRun(store, run.id))!;
+  expect(await runInThread(store, again, { threads: 1 })).toEqual({ status: 'SUCCEEDED' });
+  expect((await lossesOf(run.id)).length).toBe(1);
 });
 
 test('a worker that was thought dead changes nothing any more', async () => {

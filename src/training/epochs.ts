@@ -55,7 +55,8 @@ export async function runEpochs(learner: Learner, plan: EpochsPlan, options: Epo
     await options.onEpoch?.(metric);
     options.onEvent?.({ event: 'epoch', epochs, ...metric });
     if (!(await best.see(epoch, validationLoss, learner))) break;
-    if (epoch < epochs) await isDue(handBack?.aborted === true, async () => options.onCheckpoint?.(epoch));
+    const isHandedBack = handBack?.aborted === true;
+    if (epoch < epochs || isHandedBack) await isDue(isHandedBack, async () => options.onCheckpoint?.(epoch));
     handBack?.throwIfAborted();
   }
   if (best.epoch !== null) options.onEvent?.({ event: 'kept', epoch: best.epoch });
