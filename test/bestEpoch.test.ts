@@ -9,6 +9,7 @@ import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import { checkLoss } from '#src/training/divergence.js';
 import { validationSides } from '#src/training/holdOut.js';
 import { runInThread } from '#src/training/runInThread.js';
+import { handBackAfter } from './support/handBack.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
 let store: TestStore;
@@ -96,12 +97,7 @@ test.each([
     const undisturbed = await train(store, request);
     const kept = keptEpoch(hyperparameters, (await findEpochs(store, [undisturbed]))[0])!;
     const run = await createRun(store, request, 'RUNNING');
-    const stop = new AbortController();
-    const outcome = await runInThread(store, run, {
-      ...{ threads: 2, signal: stop.signal, onStop: 'requeue' },
-      onEvent: (event) => event.event === 'epoch' && event.epoch === kept + 1 && stop.abort(),
-    });
-    expect(outcome.status).toBe('QUEUED');
+    expect((await handBackAfter(store, run, kept + 1)).status).toBe('QUEUED');
     const kepts: number[] = [];
     await runInThread(store, (await claimRun(store, run.id))!, {
       threads: 2,

@@ -27,14 +27,13 @@ import {
 import { openStore, type Store } from '#src/store/store.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi } from './support/api.js';
+import { handBackAfter } from './support/handBack.js';
 import { startProxy } from './support/proxy.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
 const EPOCH = { trainLoss: 1, validationLoss: 1, seconds: 1, samplesPerSecond: 1, noise: null };
-/** Far more than pass until a word to stop after the second one arrives. */
-const MANY = 40;
 /** About two seconds of training with native, so that there is something to interrupt. */
 const LONG = { preset: 'paper', engine: 'auto', ...paper({ epochs: 400, hiddenLayers: [256] }) };
 
@@ -46,17 +45,14 @@ beforeAll(async () => {
 afterAll(() => store.drop());
 
 const KINDS: [string, Partial<RunRequest>][] = [
-  ['steps of sgd', paper({ epochs: MANY, hiddenLayers: [16] })],
-  ['steps of adam', paper({ epochs: MANY, hiddenLayers: [16], optimizer: 'adam' })],
-  [
-    'sweeps',
-    { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: MANY, burnIn: 2 }) },
-  ],
+  ['steps of sgd', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256 })],
+  ['steps of adam', paper({ epochs: 6, hiddenLayers: [16], batchSize: 256, optimizer: 'adam' })],
+  ['sweeps', { preset: 'fast', hyperparameters: resolveHyperparameters('fast', { epochs: 6, burnIn: 2 }) }],
   [
     'sweeps with side information',
     {
       preset: 'maximum',
-      hyperparameters: resolveHyperparameters('maximum', { epochs: MANY, burnIn: 2, embeddingWidth: 8 }),
+      hyperparameters: resolveHyperparameters('maximum', { epochs: 6, burnIn: 2, embeddingWidth: 8 }),
     },
   ],
 ];
@@ -70,14 +66,8 @@ describe.each(engines.map(({ name }) => name))('on %s', (engine) => {
     async (_name, request) => {
       const undisturbed = await train(store, aRunRequest({ engine, ...request }));
       const run = await createRun(store, aRunRequest({ engine, ...request }), 'RUNNING');
-      const stop = new AbortController();
-      const outcome = await runInThread(store, run, {
-        ...{ threads: 2, signal: stop.signal, onStop: 'requeue' },
-        onEvent: (event) => event.event === 'epoch' && event.epoch === 2 && stop.abort(),
-      });
-      expect(outcome.status).toBe('QUEUED');
-      const { epoch } = (await getRun(store, run.id)).checkpoint as { epoch: number };
-      expect(epoch).toBeGreaterThanOrEqual(2);
+      expect((await handBackAfter(store, run, 2)).status).toBe('QUEUED');
+      expect((await getRun(store, run.id)).checkpoint).toMatchObject({ epoch: 3 });
       const events: string[] = [];
       const again = (await claimRun(store, run.id))!;
       await runInThread(store, again, { threads: 2, onEvent: ({ event }) => events.push(event) });
@@ -217,11 +207,7 @@ test('twenty queued runs are trained once each by two workers, urgent ones first
 
 test('a run whose ratings have changed since its checkpoint begins anew', async () => {
   const run = await createRun(store, aRunRequest(LONG), 'RUNNING');
-  const stop = new AbortController();
-  await runInThread(store, run, {
-    ...{ threads: 2, signal: stop.signal, onStop: 'requeue' },
-    onEvent: (event) => event.event === 'epoch' && event.epoch === 3 && stop.abort(),
-  });
+  await handBackAfter(store, run, 3);
   await rateMovie(store, 1, 1, 5, new Date());
   const again = (await claimRun(store, run.id))!;
   const events: string[] = [];

@@ -16,6 +16,7 @@ import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import { attributesOf, indexRatings } from '#src/training/crossValidate.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi, type TestApi } from './support/api.js';
+import { handBackAfter } from './support/handBack.js';
 import { aRunRequest, openTestStore, type TestStore, train } from './support/store.js';
 
 const SMALL = { embeddingWidth: 4, epochs: 40, burnIn: 10 };
@@ -185,11 +186,7 @@ test('other genres are another snapshot: a run that was stopped begins anew', as
   expect(checksum).not.toBe(plain);
   expect((await readRatings(store, { withAttributes: true })).checksum).toBe(checksum);
   const run = await createRun(store, aRequest(), 'RUNNING');
-  const stop = new AbortController();
-  await runInThread(store, run, {
-    ...{ threads: 2, signal: stop.signal, onStop: 'requeue' },
-    onEvent: (event) => event.event === 'epoch' && event.epoch === 3 && stop.abort(),
-  });
+  await handBackAfter(store, run, 3);
   expect(await findCheckpoint(store, await getRun(store, run.id))).toMatchObject({
     snapshotChecksum: checksum,
   });
