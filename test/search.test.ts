@@ -13,6 +13,7 @@ import { resolveSearchRequest, type SearchArguments } from '#src/store/searchReq
 import { advanceSearch } from '#src/store/searchSteps.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aFolder } from './support/folder.js';
+import { holdAfter } from './support/heldEpochs.js';
 import { importSynthetic, openTestStore, type TestStore } from './support/store.js';
 import { until } from './support/until.js';
 
@@ -131,15 +132,14 @@ test('however many go on with a search at once, each trial is in a rung once, an
 });
 
 test('a search whose worker is killed goes on elsewhere, to the trial of one that was not disturbed', async () => {
-  const settings = {
-    trials: 1,
-    hyperparameters: { epochs: 200, hiddenLayers: [64], batchSize: 256 },
-  };
+  const settings = { trials: 1, hyperparameters: { epochs: 5, hiddenLayers: [64], batchSize: 256 } };
   const { search } = await started(settings);
+  const hold = await holdAfter(store, 2);
   const killed = spawnWorker();
-  await until(async () => (await runsOf(search.id)).some(({ progress }) => progress !== null));
+  await hold.reached();
   killed.kill('SIGKILL');
   await once(killed, 'exit');
+  await hold.release();
   await store.pool.query(
     `update training_runs set heartbeat_at = heartbeat_at - interval '1 hour' where status = 'RUNNING'`,
   );

@@ -48,7 +48,7 @@ test('a run that is started by mutation waits, is taken by a worker, and its mod
 test('the API answers while a run trains in the same process, and stopping the worker puts the run back', async () => {
   const queue = await openQueue(store, log);
   const worker = await startWorker(store, queue, log, { threads: 2 });
-  const { data } = await api.query(START, { input: { hyperparameters: { epochs: 200 } } });
+  const { data } = await api.query(START, { input: { hyperparameters: { epochs: 1000 } } });
   const { id } = data.startTrainingRun.trainingRun;
   await until(async () => (await statusOf(id)).progress !== null);
   const { data: during } = await api.query(
