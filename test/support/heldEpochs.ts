@@ -35,7 +35,7 @@ export async function holdAfter(store: Store, epoch: number) {
   };
 }
 
-/** Trains a run that is RUNNING, and hands it back just after `epoch`; its checkpoint is that of the next one. */
+/** Trains a run that is RUNNING, and hands it back just after `epoch`; its checkpoint is of this epoch or the next. */
 export async function handBackAfter(store: Store, run: TrainingRun, epoch: number): Promise<RunOutcome> {
   const hold = await holdAfter(store, epoch);
   const stop = new AbortController();
