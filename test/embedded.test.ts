@@ -157,12 +157,17 @@ describe('openEmbedded', () => {
   it('keeps the server for a command whose connection was cut by a crash inside the server', async () => {
     const home = anInstalledHome();
     const survivor = await open(home);
-    const [{ pid }] = await query(
-      survivor.url,
-      `select pid from pg_stat_activity where application_name = 'marquee lease'`,
-    );
+    const leases = () =>
+      queryOnceBack(
+        survivor.url,
+        `select pid from pg_stat_activity where application_name = 'marquee lease'`,
+      );
+    const [{ pid }] = await leases();
     process.kill(Number(pid), 'SIGKILL');
-    await delay(1_500);
+    // Until it has a lease again; before, the server would have nobody to stay for.
+    for (let again: object[] = []; again.length === 0; await delay(50))
+      again = (await leases()).filter((lease) => lease.pid !== pid);
+    await waitForLeases(survivor.url, 1);
 
     const other = await spawnOpener(home);
     await other.close();
