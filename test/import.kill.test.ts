@@ -33,17 +33,20 @@ beforeEach(async () => {
 afterEach(() => store.drop());
 
 test.each([
-  ['as soon as it has connected', 'true'],
-  ['during COPY', `query like '%copy staging_ratings%'`],
-  ['while ratings are merged', `query like '%insert into ratings%'`],
-  ['while means are computed', `query like '%update movies%mean_rating%'`],
+  ['as soon as it has connected', 'true', null],
+  ['during COPY', `query like '%copy staging_ratings%'`, null],
+  ['while ratings are merged', `query like '%insert into ratings%'`, 'insert on ratings'],
+  ['while means are computed', `query like '%update movies%mean_rating%'`, 'update of mean_rating on movies'],
 ])(
   'an import that is killed %s leaves the counts as they were, and the next one succeeds',
-  async (_name, moment) => {
+  async (_name, moment, held) => {
+    const release = held === null ? null : await hold(held);
     const killed = spawnImport();
     await untilSession(moment);
     killed.kill('SIGKILL');
     expect(await once(killed, 'exit')).toEqual([null, 'SIGKILL']);
+    await untilNobodyImports();
+    await release?.();
     expect(await counts()).toEqual(BEFORE);
 
     await importRatings(store, folder, { maxRejects: 0 });
@@ -90,6 +93,20 @@ function spawnImport() {
   return spawn(process.execPath, ['dist/main.js', 'import', folder, '--json'], {
     env: { ...env, DATABASE_URL: store.url },
   });
+}
+
+/** Statements of this kind wait, however fast they are, until the function that it gives is called. */
+async function hold(event: string): Promise<() => Promise<void>> {
+  const holder = await store.pool.connect();
+  await holder.query(`
+    select pg_advisory_lock(1300000002);
+    create function hold_statement() returns trigger language plpgsql
+    as 'begin perform pg_advisory_xact_lock(1300000002); return null; end';
+    create trigger hold_statement before ${event} execute function hold_statement()`);
+  return async () => {
+    await holder.query('select pg_advisory_unlock(1300000002); drop function hold_statement cascade');
+    holder.release();
+  };
 }
 
 /** Until another process' session runs such a statement. */
