@@ -9,7 +9,7 @@ import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import { checkLoss } from '#src/training/divergence.js';
 import { validationSides } from '#src/training/holdOut.js';
 import { runInThread } from '#src/training/runInThread.js';
-import { handBackAfter } from './support/heldEpochs.js';
+import { handBackAfter } from './support/held.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
 let store: TestStore;

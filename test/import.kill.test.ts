@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { importRatings } from '#src/loading/import.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
+import { holdStatements } from './support/held.js';
 import { importSynthetic, openTestStore, type TestStore } from './support/store.js';
 
 const BEFORE = { ratings: 3000, users: 120, movies: 80 };
@@ -40,7 +41,7 @@ test.each([
 ])(
   'an import that is killed %s leaves the counts as they were, and the next one succeeds',
   async (_name, moment, held) => {
-    const release = held === null ? null : await hold(held);
+    const release = held === null ? null : await holdStatements(store, held);
     const killed = spawnImport();
     await untilSession(moment);
     killed.kill('SIGKILL');
@@ -93,20 +94,6 @@ function spawnImport() {
   return spawn(process.execPath, ['dist/main.js', 'import', folder, '--json'], {
     env: { ...env, DATABASE_URL: store.url },
   });
-}
-
-/** Statements of this kind wait, however fast they are, until the function that it gives is called. */
-async function hold(event: string): Promise<() => Promise<void>> {
-  const holder = await store.pool.connect();
-  await holder.query(`
-    select pg_advisory_lock(1300000002);
-    create function hold_statement() returns trigger language plpgsql
-    as 'begin perform pg_advisory_xact_lock(1300000002); return null; end';
-    create trigger hold_statement before ${event} execute function hold_statement()`);
-  return async () => {
-    await holder.query('select pg_advisory_unlock(1300000002); drop function hold_statement cascade');
-    holder.release();
-  };
 }
 
 /** Until another process' session runs such a statement. */

@@ -27,7 +27,7 @@ import {
 import { openStore, type Store } from '#src/store/store.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi } from './support/api.js';
-import { handBackAfter } from './support/heldEpochs.js';
+import { handBackAfter } from './support/held.js';
 import { startProxy } from './support/proxy.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 import { until } from './support/until.js';

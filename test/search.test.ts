@@ -13,7 +13,7 @@ import { resolveSearchRequest, type SearchArguments } from '#src/store/searchReq
 import { advanceSearch } from '#src/store/searchSteps.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aFolder } from './support/folder.js';
-import { holdAfter } from './support/heldEpochs.js';
+import { holdAfter } from './support/held.js';
 import { importSynthetic, openTestStore, type TestStore } from './support/store.js';
 import { until } from './support/until.js';
 

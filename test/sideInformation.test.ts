@@ -16,7 +16,7 @@ import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import { attributesOf, indexRatings } from '#src/training/crossValidate.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi, type TestApi } from './support/api.js';
-import { handBackAfter } from './support/heldEpochs.js';
+import { handBackAfter } from './support/held.js';
 import { aRunRequest, openTestStore, type TestStore, train } from './support/store.js';
 
 const SMALL = { embeddingWidth: 4, epochs: 40, burnIn: 10 };

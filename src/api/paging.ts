@@ -129,6 +129,17 @@ export function decodeIdCursor(list: string, cursor: string | null | undefined):
   throw badCursor(cursor);
 }
 
+/** A page of a list that is ordered by the key of its nodes. load gives so many after the key, or from the first on. */
+export async function pageById<T extends { key: number }>(
+  list: string,
+  { first, after }: { first: number; after: string | null },
+  load: (rows: number, after: number | null) => Promise<T[]>,
+): Promise<Connection<T>> {
+  checkFirst(first);
+  const nodes = await load(first + 1, decodeIdCursor(list, after));
+  return toConnection(nodes, first, after, ({ key }) => encodeCursor(list, [key]));
+}
+
 function badCursor(cursor: string | null | undefined): AppError {
   return new AppError('BAD_CURSOR', `"${cursor}" is not a cursor of this list and order`);
 }

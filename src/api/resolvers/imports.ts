@@ -7,8 +7,8 @@ import {
   type Connection,
   checkFirst,
   decodeCursor,
-  decodeIdCursor,
   encodeCursor,
+  pageById,
   toConnection,
 } from '../paging.js';
 import { toImport } from '../types/fromRows.js';
@@ -26,9 +26,9 @@ export class ImportResolver {
     after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<Import>> {
-    checkFirst(first);
-    const rows = await listImports(store, first + 1, decodeIdCursor('imports', after));
-    return toConnection(rows.map(toImport), first, after, ({ key }) => encodeCursor('imports', [key]));
+    return pageById('imports', { first, after }, async (rows, from) =>
+      (await listImports(store, rows, from)).map(toImport),
+    );
   }
 
   @FieldResolver(() => ImportRejectConnection, {

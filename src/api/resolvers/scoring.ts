@@ -10,7 +10,7 @@ import {
 } from '../../store/scoringRuns.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
+import { type Connection, pageById } from '../paging.js';
 import { toModel, toRunError, toScoringRun } from '../types/fromRows.js';
 import { Model } from '../types/models.js';
 import { RunError } from '../types/runFigures.js';
@@ -46,10 +46,8 @@ export class ScoringRunResolver {
     after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<ScoringRun>> {
-    checkFirst(first);
-    const rows = await listScoringRuns(store, first + 1, decodeIdCursor('scoringRuns', after));
-    return toConnection(rows.map(toScoringRun), first, after, ({ key }) =>
-      encodeCursor('scoringRuns', [key]),
+    return pageById('scoringRuns', { first, after }, async (rows, from) =>
+      (await listScoringRuns(store, rows, from)).map(toScoringRun),
     );
   }
 

@@ -9,7 +9,7 @@ import { resolveSearchRequest } from '../../store/searchRequest.js';
 import { formatChoice, type GivenDimension, parseChoice } from '../../store/searchSpace.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
+import { type Connection, pageById } from '../paging.js';
 import { toRunError, toSearch, toTrainingRun } from '../types/fromRows.js';
 import { RunError } from '../types/runFigures.js';
 import {
@@ -58,9 +58,9 @@ export class SearchResolver {
     after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<Search>> {
-    checkFirst(first);
-    const rows = await listSearches(store, first + 1, decodeIdCursor('searches', after));
-    return toConnection(rows.map(toSearch), first, after, ({ key }) => encodeCursor('searches', [key]));
+    return pageById('searches', { first, after }, async (rows, from) =>
+      (await listSearches(store, rows, from)).map(toSearch),
+    );
   }
 
   @Mutation(() => StartSearchPayload, {
@@ -135,13 +135,13 @@ export class SearchResolver {
     @Root() { key }: Search,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<TrainingRun>> {
-    checkFirst(first);
-    const from = decodeIdCursor('trials', after);
-    const rows = await loaders.trials.load({
-      ...{ parentId: key, order: 'TIME', first: first + 1 },
-      after: from === null ? null : [String(from)],
+    return pageById('trials', { first, after }, async (rows, from) => {
+      const trials = await loaders.trials.load({
+        ...{ parentId: key, order: 'TIME', first: rows },
+        after: from === null ? null : [String(from)],
+      });
+      return trials.map(toTrainingRun);
     });
-    return toConnection(rows.map(toTrainingRun), first, after, (run) => encodeCursor('trials', [run.key]));
   }
 
   @FieldResolver(() => TrainingRun, {

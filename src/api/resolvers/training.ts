@@ -10,7 +10,14 @@ import { compareRuns } from '../../store/runRecord.js';
 import { findRun, listRuns } from '../../store/runs.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, checkFirst, decodeIdCursor, encodeCursor, toConnection } from '../paging.js';
+import {
+  type Connection,
+  checkFirst,
+  decodeIdCursor,
+  encodeCursor,
+  pageById,
+  toConnection,
+} from '../paging.js';
 import { Evaluation } from '../types/evaluation.js';
 import { toModel, toRunError, toTrainingRun } from '../types/fromRows.js';
 import { Engine, Model, ModelConnection } from '../types/models.js';
@@ -46,10 +53,8 @@ export class TrainingRunResolver {
     status: RunStatus[] | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<TrainingRun>> {
-    checkFirst(first);
-    const rows = await listRuns(store, first + 1, decodeIdCursor('trainingRuns', after), status ?? []);
-    return toConnection(rows.map(toTrainingRun), first, after, ({ key }) =>
-      encodeCursor('trainingRuns', [key]),
+    return pageById('trainingRuns', { first, after }, async (rows, from) =>
+      (await listRuns(store, rows, from, status ?? [])).map(toTrainingRun),
     );
   }
 
@@ -175,9 +180,9 @@ export class ModelResolver {
     after: string | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<Model>> {
-    checkFirst(first);
-    const rows = await listModels(store, first + 1, decodeIdCursor('models', after));
-    return toConnection(rows.map(toModel), first, after, ({ key }) => encodeCursor('models', [key]));
+    return pageById('models', { first, after }, async (rows, from) =>
+      (await listModels(store, rows, from)).map(toModel),
+    );
   }
 
   @FieldResolver(() => TrainingRun, { description: 'The run that trained it.' })

@@ -1,4 +1,4 @@
-// Runs that are held after a certain epoch, however fast they train: PostgreSQL keeps the figures of the next one waiting.
+// Statements that PostgreSQL keeps waiting, so that a test finds a run or an import where it wants it, however fast it is.
 
 import type { TrainingRun } from '#src/store/prisma/client.js';
 import type { Store } from '#src/store/store.js';
@@ -7,15 +7,26 @@ import { until } from './until.js';
 
 const LOCK = 1_300_000_001;
 
-/** Until the release no run of this database gets beyond the epoch after `epoch`; `reached` when one of them waits there. */
-export async function holdAfter(store: Store, epoch: number) {
+/** event: as after "create trigger … before", with what follows the table. Gives what lets them go on. */
+export async function holdStatements(store: Store, event: string): Promise<() => Promise<void>> {
   const holder = await store.pool.connect();
   await holder.query(`
     select pg_advisory_lock(${LOCK});
-    create function hold_epoch() returns trigger language plpgsql
+    create function hold_statement() returns trigger language plpgsql
     as 'begin perform pg_advisory_xact_lock(${LOCK}); return new; end';
-    create trigger hold_epoch before insert on epoch_metrics
-    for each row when (new.epoch > ${epoch}) execute function hold_epoch()`);
+    create trigger hold_statement before ${event} execute function hold_statement()`);
+  return async () => {
+    await holder.query(`select pg_advisory_unlock(${LOCK}); drop function hold_statement cascade`);
+    holder.release();
+  };
+}
+
+/** Until the release no run of this database gets beyond the epoch after `epoch`; `reached` when one of them waits there. */
+export async function holdAfter(store: Store, epoch: number) {
+  const release = await holdStatements(
+    store,
+    `insert on epoch_metrics for each row when (new.epoch > ${epoch})`,
+  );
   return {
     reached: () =>
       until(async () => {
@@ -25,13 +36,7 @@ export async function holdAfter(store: Store, epoch: number) {
         );
         return rowCount! > 0;
       }),
-    async release() {
-      await holder.query(`
-        select pg_advisory_unlock(${LOCK});
-        drop trigger hold_epoch on epoch_metrics;
-        drop function hold_epoch`);
-      holder.release();
-    },
+    release,
   };
 }
 
