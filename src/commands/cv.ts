@@ -139,9 +139,10 @@ async function validate(
   summarize({ preset, hyperparameters }, path, figures, options, engine, output);
 }
 
-function describeFold(name: string, { rmse, mae, trainRatings, testRatings, seconds }: FoldFigures): string {
-  const counts = `${formatCount(trainRatings)} + ${formatCount(testRatings)} ratings`;
-  return `${name}: RMSE ${rmse.toFixed(5)}  MAE ${mae.toFixed(5)}  ${counts}, ${seconds.toFixed(1)} s`;
+function describeFold(name: string, { rmse, mae, noise, ...fold }: FoldFigures): string {
+  const counts = `${formatCount(fold.trainRatings)} + ${formatCount(fold.testRatings)} ratings`;
+  const errors = `RMSE ${rmse.toFixed(5)}  MAE ${mae.toFixed(5)}${noise === null ? '' : `  noise ${noise.toFixed(4)}`}`;
+  return `${name}: ${errors}  ${counts}, ${fold.seconds.toFixed(1)} s`;
 }
 
 /** The line without an event's name that scripts look for, and the same for people. */

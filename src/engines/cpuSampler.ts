@@ -34,7 +34,7 @@ export interface CpuSampler {
   read(place: number, values: SamplerArray): void;
   /** Once the ratings are written. */
   ready(): void;
-  sweep(number: number): Promise<{ squaredErrorSum: number; noisePrecision: number }>;
+  sweep(number: number): Promise<Pick<SweepResult, 'squaredErrorSum' | 'noise'>>;
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }

@@ -31,8 +31,8 @@ export function openNativeSampler(
     read: (place, values) => addon.readSampler(sampler, place, values),
     ready: () => addon.readySampler(sampler),
     async sweep(number) {
-      const [squaredErrorSum, noisePrecision] = await addon.sweep(sampler, number);
-      return { squaredErrorSum, noisePrecision };
+      const [squaredErrorSum, noise] = await addon.sweep(sampler, number);
+      return { squaredErrorSum, noise };
     },
     async predict(userIndices, movieIndices) {
       const outputs = new Float32Array(userIndices.length);

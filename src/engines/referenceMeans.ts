@@ -8,7 +8,7 @@ import type { ReferenceSide } from './referencePriors.js';
 /** kept: sweeps since the burn-in, this one included; at most 1: the means become what this sweep expects. */
 export function updateMeans(sides: readonly ReferenceSide[], kept: number): void {
   const K = sides[0].D - 1;
-  const share = kept <= 1 ? 1 : 1 / kept;
+  const share = shareOf(kept);
   const Q = share === 1 ? null : polarFactor(crossings(sides), K);
   const turned = (values: Float32Array, at: number) =>
     Float64Array.from({ length: K + 1 }, (_, c) => {
@@ -32,6 +32,11 @@ export function updateMeans(sides: readonly ReferenceSide[], kept: number): void
       }
     }
   }
+}
+
+/** Of a sweep in the means. */
+export function shareOf(kept: number): number {
+  return kept <= 1 ? 1 : 1 / kept;
 }
 
 /** C (K × K); biases do not turn. */

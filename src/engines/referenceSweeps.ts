@@ -7,7 +7,7 @@ import { choleskyLower, multiply, solveLower, solveUpper } from './denseMatrix.j
 import { draws, gamma, normal, STAGES, stageOf } from './draws.js';
 import type { Parameters } from './engine.js';
 import { type RatingsOfSide, ratingsByMovie, ratingsByUser } from './ratingsBySide.js';
-import { updateMeans } from './referenceMeans.js';
+import { shareOf, updateMeans } from './referenceMeans.js';
 import { drawHyperparameters, drawLinks, type FeatureKind, type ReferenceSide } from './referencePriors.js';
 import { initialSamplerState } from './samplerStart.js';
 import {
@@ -87,8 +87,13 @@ export class ReferenceSampler implements Sampler {
     this.#state.scalars[0] = alpha;
     for (let m = 0; m < weighted.length; m++) drawPrecision(movies, m, alpha * weighted[m], sweep);
     updateMeans(this.#sides, sweep - this.#options.burnIn);
+    this.#state.scalars[5] += shareOf(sweep - this.#options.burnIn) * (1 / alpha - this.#state.scalars[5]);
     const squaredErrorSum = plain.reduce((sum, each) => sum + each, 0);
-    return { squaredErrorSum, samples: count, noisePrecision: alpha };
+    const noises = ratings.userIndices.reduce(
+      (sum, u, i) => sum + 1 / (users.precisions[u] * movies.precisions[ratings.movieIndices[i]]),
+      0,
+    );
+    return { squaredErrorSum, samples: count, noise: noises / (alpha * count) };
   }
 
   /** Gives for each row Σ w (r − r̂)² with the new row, w of the other side, and Σ (r − r̂)² with the old one. */

@@ -18,12 +18,19 @@ export function initialSamplerState({
   attributes,
   seed,
 }: Pick<SamplerOptions, 'shape' | 'attributes' | 'seed'>): SamplerState {
-  const { noisePrecision, linkPrecision } = SWEEP_START;
+  const { noisePrecision } = SWEEP_START;
   return {
     sweeps: 0,
-    scalars: Float64Array.of(noisePrecision, ...Array<number>(SCALARS_OF_STATE - 1).fill(linkPrecision)),
+    scalars: completeScalars([noisePrecision]),
     tensors: samplerTensorShapes(shape, attributes).map((tensor) => startOf(tensor, seed)),
   };
+}
+
+/** Those of a state that has the first ones only, as checkpoints from before there were attributes or a mean of the noise. */
+export function completeScalars(scalars: ArrayLike<number>): Float64Array {
+  const links = Array<number>(SCALARS_OF_STATE - 2).fill(SWEEP_START.linkPrecision);
+  const defaults = [SWEEP_START.noisePrecision, ...links, 1 / scalars[0]];
+  return Float64Array.from(defaults, (value, i) => scalars[i] ?? value);
 }
 
 function startOf({ name, shape }: Omit<Tensor, 'values'>, seed: number): Tensor {

@@ -56,15 +56,15 @@ export interface SweepResult {
   /** Σ(ŷ − target)² over the training ratings, each taken with the new user and the movie as it stood before the sweep. */
   squaredErrorSum: number;
   samples: number;
-  /** α. */
-  noisePrecision: number;
+  /** Mean over the training ratings of 1/(α w_u w_m), all as drawn: their variance around what is expected. */
+  noise: number;
 }
 
 /** A chain as it stands; any engine goes on from what another one left. */
 export interface SamplerState {
   /** Done so far. */
   sweeps: number;
-  /** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies'. */
+  /** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies', the mean of 1/α. */
   scalars: Float64Array;
   /** As `samplerTensorShapes` lists them. */
   tensors: readonly Tensor[];
@@ -86,7 +86,8 @@ export interface Sampler {
 export const SIDES = ['user', 'movie'] as const;
 export type Side = (typeof SIDES)[number];
 
-export const SCALARS_OF_STATE = 5;
+export const SCALARS_OF_STATE = 6;
+const MEAN_NOISE = 5;
 
 /** The attributes of rows that have none. */
 export function noAttributes(): SideAttributes {
@@ -165,11 +166,22 @@ export function posteriorOf(state: SamplerState): Posterior {
   return {
     userVariances: samplerTensor(state, 'user_variances'),
     movieVariances: samplerTensor(state, 'movie_variances'),
-    noise: 1 / state.scalars[0],
+    noise: state.scalars[MEAN_NOISE],
     userNoises: samplerTensor(state, 'user_noises'),
     movieNoises: samplerTensor(state, 'movie_noises'),
     tastes: samplerTensor(state, 'user_tastes'),
   };
+}
+
+/** Mean variance of these ratings around what is expected of them. */
+export function meanNoise(
+  { noise, userNoises, movieNoises }: Posterior,
+  { userIndices, movieIndices }: Pick<TrainingRatings, 'userIndices' | 'movieIndices'>,
+): number {
+  let sum = 0;
+  for (let i = 0; i < userIndices.length; i++)
+    sum += userNoises[userIndices[i]] * movieNoises[movieIndices[i]];
+  return (noise * sum) / userIndices.length;
 }
 
 function splitBias(rows: Float32Array, K: number): { embeddings: Float32Array; biases: Float32Array } {

@@ -41,8 +41,8 @@ export async function openWasmSampler(
     ready: () => kernels.sampler_ready(sampler),
     async sweep(number) {
       await crew.call('sampler_sweep', sampler, number, call);
-      const [squaredErrorSum, noisePrecision] = new Float64Array(buffer, call, 2);
-      return { squaredErrorSum, noisePrecision };
+      const [squaredErrorSum, noise] = new Float64Array(buffer, call, 2);
+      return { squaredErrorSum, noise };
     },
     predict: (users, movies) => predict({ buffer, sampler, pairs }, crew, users, movies),
     close: () => crew.close(),

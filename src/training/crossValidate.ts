@@ -3,7 +3,7 @@
 
 import type { Engine } from '../engines/engine.js';
 import { fillEpochOrder } from '../engines/shuffle.js';
-import type { SideAttributes } from '../engines/sweeps.js';
+import { meanNoise, type SideAttributes } from '../engines/sweeps.js';
 import {
   type MovieDetails,
   movieLabels,
@@ -59,6 +59,8 @@ export interface FoldFigures extends ErrorFigures {
   trainRatings: number;
   testRatings: number;
   seconds: number;
+  /** Of models that know it: √ of the mean variance of the training ratings around what is expected of them, stars. */
+  noise: number | null;
   baselines: BaselineErrors[];
 }
 
@@ -174,12 +176,14 @@ export async function measureFold(
   try {
     const { trainRatings } = counts;
     await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, options);
-    const raw = await best.use(engine, shape, learner, (kept) =>
-      kept.predict(test.userIndices, test.movieIndices),
-    );
+    const [raw, posterior] = await best.use(engine, shape, learner, async (kept) => [
+      await kept.predict(test.userIndices, test.movieIndices),
+      await kept.posterior(),
+    ]);
     const predicted = raw.map((output) => clipToScale(output + ratingMean, scale));
     const seconds = (performance.now() - begun) / 1000;
-    return { ...errorsOf(test.ratings, predicted), ...counts, seconds, baselines };
+    const noise = posterior && Math.sqrt(meanNoise(posterior, train));
+    return { ...errorsOf(test.ratings, predicted), ...counts, seconds, noise, baselines };
   } finally {
     await learner.close();
   }

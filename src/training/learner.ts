@@ -153,12 +153,12 @@ async function runSweep(
   options: TrainingOptions,
 ): Promise<EpochOutcome> {
   const begun = performance.now();
-  const { squaredErrorSum, samples, noisePrecision } = await sampler.sweep();
+  const { squaredErrorSum, samples, noise } = await sampler.sweep();
   const seconds = (performance.now() - begun) / 1000;
   const trainLoss = squaredErrorSum / samples;
   tell(place, { step: 1, steps: 1, samples, trainLoss, seconds }, options);
   await yieldTo(options);
-  return { trainLoss, noise: 1 / Math.sqrt(noisePrecision) };
+  return { trainLoss, noise: Math.sqrt(noise) };
 }
 
 interface Stand {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import type { OptimizerState, Parameters, Tensor } from '../engines/engine.js';
-import { type SamplerState, SCALARS_OF_STATE, SWEEP_START } from '../engines/sweeps.js';
+import { completeScalars } from '../engines/samplerStart.js';
+import type { SamplerState } from '../engines/sweeps.js';
 import type { NamedArray } from '../store/tensors.js';
 import type { LearnerState } from './learner.js';
 
@@ -32,12 +33,7 @@ export function fromSamplerState({ sweeps, scalars, tensors }: SamplerState): Le
 export function toSamplerState({ count, arrays }: LearnerState): SamplerState {
   const scalars = arrays.find(({ name }) => name === SCALARS)?.values;
   assert(scalars instanceof Float64Array, 'the checkpoint of a chain has its scalars');
-  // Those of runs from before there were attributes have no κ.
-  const all = Float64Array.from(
-    { length: SCALARS_OF_STATE },
-    (_, i) => scalars[i] ?? SWEEP_START.linkPrecision,
-  );
-  return { sweeps: count, scalars: all, tensors: groupOf(arrays, CHAIN) };
+  return { sweeps: count, scalars: completeScalars(scalars), tensors: groupOf(arrays, CHAIN) };
 }
 
 /** "moment_1/user_embeddings". */

@@ -54,7 +54,7 @@ export class EpochMetric {
   @Field(() => Float, {
     nullable: true,
     description:
-      'Of BAYES: the noise that the sweep drew, in stars: standard deviation of a rating of a user and a movie whose own factors are 1. Most factors are a little above, so that ratings lie further out. Else null.',
+      'Of BAYES: the noise that the sweep drew, in stars: the standard deviation of the training ratings around what is expected of them, √ of their mean variance. Else null.',
   })
   noise!: number | null;
 }

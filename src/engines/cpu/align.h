@@ -112,16 +112,22 @@ static void take_means(sampler *s, int thread, float share, float *vectors) {
   }
 }
 
+/** Of a sweep in the means; within the burn-in, and first after it, all. */
+INLINE double share_of_sweep(const sampler *s, double sweep) {
+  double kept = sweep - s->burn_in;
+  return kept > 1 ? 1 / kept : 1;
+}
+
 static void update_means(sampler *s, int thread, double sweep, int counter) {
   workspace *w = &s->workspaces[thread];
-  double kept = sweep - s->burn_in;
-  if (kept > 1) {
+  double share = share_of_sweep(s, sweep);
+  if (share < 1) {
     sum_crossings(s, counter);
     barrier_wait(&s->gate, s->T);
     if (thread == 0) find_turn(s);
     barrier_wait(&s->gate, s->T);
   }
-  take_means(s, thread, kept > 1 ? (float)(1 / kept) : 1, w->vectors);
+  take_means(s, thread, (float)share, w->vectors);
 }
 
 #endif

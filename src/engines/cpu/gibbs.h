@@ -19,6 +19,9 @@ enum {
   COUNTER_CROSSINGS = 2 * COUNTERS_OF_SIDE
 };
 
+/** √w where there is no rating: 1/w is 0 then. */
+#define NO_RATING 1e30f
+
 /** A side while its rows are drawn. */
 typedef struct {
   sampler *s;
@@ -49,36 +52,39 @@ INLINE void gather(const row_task *t, int32_t from, int32_t n, workspace *w, int
     w->roots[i] = root;
     f[K] = root;
   }
-  for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = 1;
+  for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = NO_RATING;
 }
 
-/** Σ (t − x·f)² of what was gathered, without the weights. */
-INLINE float plain_errors(const float *x, int32_t n, workspace *w, int DP) {
-  for (int32_t i = 0; i < n; i++) w->outputs[i] = dot_rows(x, w->f + i * DP, DP);
-  vf total = {0};
-  for (int32_t i = 0; i < n; i += VL) {
-    vf error = (load(w->targets + i) - load(w->outputs + i)) / load(w->roots + i);
-    total = fma_(error, error, total);
-  }
-  return sum(total);
-}
-
-/** What the ratings of a row come to: N = Σ w f fᵀ and h = Σ w t f in the workspace, and two sums. */
+/** What the ratings of a row come to: N = Σ w f fᵀ and h = Σ w t f in the workspace, and three sums. */
 typedef struct {
-  double targets, errors; // Σ w t², Σ (t − x·f)² with x as it stands
+  double targets, errors, inverses; // Σ w t²; of movies Σ (t − x·f)² with x as it stands, Σ 1/w
 } row_sums;
+
+/** Adds what was gathered to the sums without weights. */
+INLINE void add_plain(row_sums *sums, const float *x, int32_t n, workspace *w, int DP) {
+  for (int32_t i = 0; i < n; i++) w->outputs[i] = dot_rows(x, w->f + i * DP, DP);
+  vf errors = {0}, inverses = {0};
+  for (int32_t i = 0; i < n; i += VL) {
+    vf inverse = splat(1) / load(w->roots + i);
+    vf error = (load(w->targets + i) - load(w->outputs + i)) * inverse;
+    errors = fma_(error, error, errors);
+    inverses = fma_(inverse, inverse, inverses);
+  }
+  sums->errors += sum(errors);
+  sums->inverses += sum(inverses);
+}
 
 INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *h, int DP) {
   const float *x = t->a->rows + (int64_t)e * DP;
   float *N = w->N;
-  row_sums sums = {0, 0};
+  row_sums sums = {0, 0, 0};
   for (int32_t k = 0; k < DP * DP; k += VL) store(N + k, (vf){0});
   for (int32_t k = 0; k < DP; k += VL) store(h + k, (vf){0});
   for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
     int32_t n = end - from < GATHER ? end - from : GATHER;
     gather(t, from, n, w, DP);
     sums.targets += dot_rows(w->targets, w->targets, (n + VL - 1) / VL * VL);
-    if (t->which == 1) sums.errors += plain_errors(x, n, w, DP);
+    if (t->which == 1) add_plain(&sums, x, n, w, DP);
     add_squares(N, h, w->f, w->targets, n, DP);
   }
   return sums;
@@ -118,6 +124,7 @@ INLINE void draw_row_of(const row_task *t, int32_t e, workspace *w, int DP) {
   for (int32_t k = 0; k < DP; k += VL) store(x + k, load(expected + k) + load(noise + k));
   if (t->which == 0) return;
   s->plain[e] = of_row.errors;
+  s->inverses[e] = of_row.inverses;
   s->weighted[e] = weighted_errors(w, sums, x, of_row.targets, D, DP);
 }
 
@@ -192,7 +199,15 @@ static void draw_noise(sampler *s, double sweep, double *result) {
   stream stage = of_stage(s->seed, (uint32_t)sweep, STAGE_NOISE, 0);
   s->scalars[0] = gamma_(of_entity(stage, 0), 1 + (double)s->R / 2) / (1 + weighted / 2);
   result[0] = plain;
-  result[1] = s->scalars[0];
+}
+
+/** What the noise of this sweep comes to: into the mean, and for who watches. */
+static void tell_noise(sampler *s, double sweep, double *result) {
+  const side *movies = &s->sides[1];
+  double total = 0, noise = 1 / s->scalars[0];
+  for (int32_t m = 0; m < movies->count; m++) total += s->inverses[m] / movies->precisions[m];
+  s->scalars[MEAN_NOISE] += share_of_sweep(s, sweep) * (noise - s->scalars[MEAN_NOISE]);
+  result[1] = noise * total / (double)s->R;
 }
 
 static void sampler_sweep(sampler *s, int thread, double sweep, double *result) {
@@ -210,6 +225,7 @@ static void sampler_sweep(sampler *s, int thread, double sweep, double *result) 
     t.a->precisions[m] = draw_precision(&t, (int32_t)m, s->scalars[0] * s->weighted[m]);
   update_means(s, thread, sweep, COUNTER_CROSSINGS);
   barrier_wait(&s->gate, s->T);
+  if (thread == 0) tell_noise(s, sweep, result);
 }
 
 static void sampler_predict(const sampler *s, int thread, const int32_t *users, const int32_t *movies,

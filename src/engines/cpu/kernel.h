@@ -95,8 +95,9 @@ enum {
   PLACE_SCALARS = 2 * PLACES_OF_SIDE
 };
 
-/** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies'. */
-#define SAMPLER_SCALARS 5
+/** α, λ of the users' link and of the movies', κ of the users' attributes and of the movies', the mean of 1/α. */
+#define SAMPLER_SCALARS 6
+#define MEAN_NOISE 5
 
 typedef struct sampler sampler;
 
@@ -147,7 +148,7 @@ typedef struct {
   void *(*sampler_place)(sampler *, int place);
   /** Once the ratings are in their places. */
   void (*sampler_ready)(sampler *);
-  /** Sweep number `sweep`, from 1. `result` gets Σ(ŷ − t)² and α. */
+  /** Sweep number `sweep`, from 1. `result` gets Σ(ŷ − t)² and the mean of 1/(α w w). */
   void (*sampler_sweep)(sampler *, int thread, double sweep, double *result);
   /** Raw outputs of the means. */
   void (*sampler_predict)(const sampler *, int thread, const int32_t *users, const int32_t *movies, float *outputs,

@@ -57,7 +57,7 @@ struct sampler {
   double wishart_scale, mean_weight, precision_shape;
   side sides[2];
   double *scalars; // SAMPLER_SCALARS
-  double *weighted, *plain; // errors by row (largest N)
+  double *weighted, *plain, *inverses; // by row: errors, and Σ 1/w of the other side (largest N)
   // Of the side at work.
   double *mean, *precision, *factor, *dense[3]; // μ (D); Λ, C, and scratch (D × D)
   float *center, *precision32, *pull, *columns; // μ, Λ, Λμ, and C by columns (later Q), in float32 and padded
@@ -135,6 +135,7 @@ static int64_t lay_out_sampler(struct sampler *s, char *block, const double *con
   s->scalars = take(&a, SAMPLER_SCALARS, 8);
   s->weighted = take(&a, most, 8);
   s->plain = take(&a, most, 8);
+  s->inverses = take(&a, most, 8);
   s->mean = take(&a, D, 8);
   s->precision = take(&a, D * D, 8);
   s->factor = take(&a, D * D, 8);

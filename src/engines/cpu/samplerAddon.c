@@ -128,7 +128,7 @@ static void run_predict(void *argument, int thread) {
   n->base.k->sampler_predict(n->s, thread, j->users.data, j->movies.data, j->outputs.data, (double)j->users.length);
 }
 
-// sweep(sampler, number): Promise<[squares, alpha]>
+// sweep(sampler, number): Promise<[squares, noise]>
 
 static napi_value sweep(napi_env env, napi_callback_info info) {
   napi_value values[2];
