@@ -1,6 +1,7 @@
 // Scores: of pairs, of every movie for some users, and of the best of them.
-// The hidden layer is linear up to its relu, so a_ih = (user's half)[h] + c_m[h]: the movies' halves are computed once, and a
-// catalogue costs one pass over them.
+// The hidden layer is linear up to its relu: w·relu(a + c), with a of the user and c of the movie. That is w·c + max(w·a, −w·c) where
+// w > 0 and w·c + min(w·a, −w·c) where not. So with w in the halves, Σ w·c kept for each movie, and units sorted by the sign of w, a pair
+// costs a maximum and an addition a unit; the movies' halves are computed once, and a catalogue costs one pass over them.
 
 #ifndef MARQUEE_SCORE_H
 #define MARQUEE_SCORE_H
@@ -25,42 +26,45 @@ static void predict(model *m, int thread, const int32_t *users, const int32_t *m
   }
 }
 
-/** half[h] = Σ_k W₁[k][h]·x[k − from] for from ≤ k < to, and the unit's bias if asked for. */
-static void half_of(const model *m, const float *x, int from, int to, int with_bias, float *half) {
-  for (int h = 0; h < m->HP; h += VL) {
-    const float *w = m->forward + (int64_t)(h / (2 * VL)) * (m->X + 1) * (2 * VL) + h % (2 * VL);
-    vf total = with_bias ? load(w + m->X * 2 * VL) : (vf){0};
-    for (int k = from; k < to; k++) total = fma_(load(w + k * 2 * VL), splat(x[k - from]), total);
-    store(half + h, total);
+/** The hidden weights in the layout of scoring: units of w₂ ≥ 0, then those of w₂ < 0, each padded to whole vectors with zeros. */
+static void sort_units(model *m) {
+  int at = 0;
+  for (int falls = 0; falls < 2; falls++) {
+    for (int h = 0; h < m->H; h++) {
+      float w = m->out[h];
+      if ((w < 0) != falls) continue;
+      for (int k = 0; k <= m->X; k++)
+        m->score_weights[(int64_t)k * m->HS + at] = (k < m->K ? w : -w) * m->hidden[h * m->EP + k];
+      at++;
+    }
+    at = round_up(at, VL);
+    m->unit_ends[falls] = at;
   }
+}
+
+/** half[h] = Σ_k W[k][h]·x[k − from] for from ≤ k < to, and the unit's bias if asked for. Gives their sum. */
+static float half_of(const model *m, const float *x, int from, int to, int with_bias, float *half) {
+  vf all = {0};
+  for (int h = 0; h < m->unit_ends[1]; h += VL) {
+    const float *w = m->score_weights + h;
+    vf total = with_bias ? load(w + (int64_t)m->X * m->HS) : (vf){0};
+    for (int k = from; k < to; k++) total = fma_(load(w + (int64_t)k * m->HS), splat(x[k - from]), total);
+    store(half + h, total);
+    all += total;
+  }
+  return sum(all);
 }
 
 static void prepare_scoring(model *m, int thread) {
   range share = share_of(m->M, 1, thread, m->T);
-  if (m->H == 0) return;
-  for (int64_t movie = share.from; movie < share.to; movie++)
-    half_of(m, row_of(&m->movies, m, (int32_t)movie), m->K, m->X, 1, m->movie_halves + movie * m->HP);
-}
-
-/** U users by V movies: Σ_h w₂[h]·relu(user half + c_m), each element of c_m read once. */
-INLINE void score_tile(const model *m, const float *user_halves, const float *movie_halves, int U, int V,
-                       float out[4][4]) {
-  vf total[4][4];
-  for (int u = 0; u < U; u++)
-    for (int v = 0; v < V; v++) total[u][v] = (vf){0};
-  const int HP = m->HP;
-  for (int h = 0; h < HP; h += VL) {
-    vf w = load(m->out + h), a[4], c[4];
-    for (int u = 0; u < U; u++) a[u] = load(user_halves + u * HP + h);
-    for (int v = 0; v < V; v++) c[v] = load(movie_halves + (int64_t)v * HP + h);
-    for (int u = 0; u < U; u++)
-      for (int v = 0; v < V; v++) {
-        vf x = a[u] + c[v];
-        total[u][v] = fma_(relu(is_on(x), x), w, total[u][v]);
-      }
+  if (thread == 0 && m->H > 0) sort_units(m);
+  barrier_wait(&m->gate, m->T);
+  for (int64_t movie = share.from; movie < share.to; movie++) {
+    const float *q = row_of(&m->movies, m, (int32_t)movie);
+    float base = m->has_biases ? q[m->K] : 0;
+    if (m->H > 0) base -= half_of(m, q, m->K, m->X, 1, m->movie_halves + movie * m->HS);
+    m->movie_bases[movie] = base;
   }
-  for (int u = 0; u < U; u++)
-    for (int v = 0; v < V; v++) out[u][v] = sum(total[u][v]);
 }
 
 #if VL == 16
@@ -69,23 +73,38 @@ INLINE void score_tile(const model *m, const float *user_halves, const float *mo
 #define USERS_AT_ONCE 2
 #endif
 
+/** U users by four movies: their sums over the units, added to rows of scores from `scores` on; `movies` are kept. */
+INLINE void score_tile(const model *m, const float *user_halves, const float *movie_halves, int U, int movies,
+                       float *scores) {
+  vf total[USERS_AT_ONCE][4];
+  for (int u = 0; u < U; u++)
+    for (int v = 0; v < 4; v++) total[u][v] = (vf){0};
+  const int HS = m->HS;
+  for (int falls = 0, h = 0; falls < 2; falls++)
+    for (; h < m->unit_ends[falls]; h += VL) {
+      vf a[USERS_AT_ONCE], c[4];
+      for (int u = 0; u < U; u++) a[u] = load(user_halves + u * HS + h);
+      for (int v = 0; v < 4; v++) c[v] = load(movie_halves + (int64_t)v * HS + h);
+      for (int u = 0; u < U; u++)
+        for (int v = 0; v < 4; v++) total[u][v] += falls ? smaller(c[v], a[u]) : larger(c[v], a[u]);
+    }
+  for (int u = 0; u < U; u++) {
+    quad sums = sums_of(total[u]);
+    float *row = scores + (int64_t)u * m->M;
+    if (movies == 4) store_quad(row, load_quad(row) + sums);
+    else
+      for (int v = 0; v < movies; v++) row[v] += sums[v];
+  }
+}
+
 /** The hidden part of `users` users' scores for movies from … to, added to scores (users × M). */
 static void add_hidden(const model *m, const float *halves, int users, range movies, float *scores) {
-  float out[4][4];
-  for (int64_t v = movies.from; v < movies.to;) {
-    const float *c = m->movie_halves + v * m->HP;
-    int V = movies.to - v >= 4 ? 4 : 1;
-    for (int u = 0; u < users;) {
-      int U = users - u >= USERS_AT_ONCE ? USERS_AT_ONCE : 1;
-      const float *a = halves + u * m->HP;
-      if (U > 1 && V == 4) score_tile(m, a, c, USERS_AT_ONCE, 4, out);
-      else if (V == 4) score_tile(m, a, c, U = 1, 4, out);
-      else score_tile(m, a, c, U = 1, 1, out);
-      for (int i = 0; i < U; i++)
-        for (int j = 0; j < V; j++) scores[(int64_t)(u + i) * m->M + v + j] += out[i][j];
-      u += U;
-    }
-    v += V;
+  for (int64_t v = movies.from; v < movies.to; v += 4) {
+    const float *c = m->movie_halves + v * m->HS;
+    int count = movies.to - v < 4 ? (int)(movies.to - v) : 4, u = 0;
+    for (; u + USERS_AT_ONCE <= users; u += USERS_AT_ONCE)
+      score_tile(m, halves + u * m->HS, c, USERS_AT_ONCE, count, scores + (int64_t)u * m->M + v);
+    for (; u < users; u++) score_tile(m, halves + u * m->HS, c, 1, count, scores + (int64_t)u * m->M + v);
   }
 }
 
@@ -95,13 +114,12 @@ static void score_block(model *m, int thread, const int32_t *users, int count, f
   float *halves = own_inputs(m, thread);
   for (int u = 0; u < count; u++) {
     const float *p = row_of(&m->users, m, users[u]);
-    if (m->H > 0) half_of(m, p, 0, m->K, 0, halves + u * m->HP);
-    for (int64_t v = movies.from; v < movies.to; v++) {
-      const float *q = row_of(&m->movies, m, (int32_t)v);
-      float base = m->bias;
-      if (m->has_biases) base += p[m->K], base += q[m->K];
-      scores[(int64_t)u * m->M + v] = m->has_dot ? base + dot(p, q, m->K) : base;
-    }
+    float *row = scores + (int64_t)u * m->M, base = m->bias + (m->has_biases ? p[m->K] : 0);
+    if (m->H > 0) half_of(m, p, 0, m->K, 0, halves + u * m->HS);
+    for (int64_t v = movies.from; v < movies.to; v++) row[v] = base + m->movie_bases[v];
+    if (m->has_dot)
+      for (int64_t v = movies.from; v < movies.to; v++)
+        row[v] += dot(p, row_of(&m->movies, m, (int32_t)v), m->K);
   }
   if (m->H > 0) add_hidden(m, halves, count, movies, scores);
 }
@@ -165,12 +183,25 @@ static void sort(heap *h) {
   }
 }
 
+/** Which of 32 are above `least`, as bits; a NaN may be one of them. */
+static uint32_t above(const float *raw, float least) {
+  uint8_t bytes[4];
+  for (int i = 0; i < 32; i += 2 * VL)
+    store_bits(bytes + i / 8, is_on(load(raw + i) - splat(least)), is_on(load(raw + i + VL) - splat(least)));
+  uint32_t bits;
+  __builtin_memcpy(&bits, bytes, sizeof bits);
+  return bits;
+}
+
 static int32_t choose(const model *m, const float *raw, int32_t n, double offset, const uint32_t *allowed,
                       float after_score, int32_t after_movie, int32_t *movies, float *scores) {
   heap best = {scores, movies, 0};
   for (int32_t word = 0; word < (m->M + 31) / 32; word++) {
+    uint32_t bits = allowed[word];
+    // A tie with the worst of n is lost: the movie comes later.
+    if (best.count == n && 32 * (word + 1) <= m->M) bits &= above(raw + 32 * word, raw[movies[0]]);
     // Only the bits that are set are looked at.
-    for (uint32_t bits = allowed[word]; bits; bits &= bits - 1) {
+    for (; bits; bits &= bits - 1) {
       int32_t movie = word * 32 + __builtin_ctz(bits);
       if (movie >= m->M) break;
       float score = (float)((double)raw[movie] + offset);

@@ -94,6 +94,50 @@ INLINE float sum(vf x) {
 #endif
 }
 
+/** The sums of four vectors. */
+INLINE quad sums_of(const vf *x) {
+#if VL == 16
+  __m512 ab = (__m512)x[0], b = (__m512)x[1], cd = (__m512)x[2], d = (__m512)x[3];
+  ab = _mm512_unpacklo_ps(ab, b) + _mm512_unpackhi_ps(ab, b);
+  cd = _mm512_unpacklo_ps(cd, d) + _mm512_unpackhi_ps(cd, d);
+  __m512 all = (__m512)_mm512_unpacklo_pd((__m512d)ab, (__m512d)cd) + (__m512)_mm512_unpackhi_pd((__m512d)ab, (__m512d)cd);
+  __m256 half = _mm512_castps512_ps256(all) + _mm512_extractf32x8_ps(all, 1);
+  return (quad)(_mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1));
+#else
+  return (quad){sum(x[0]), sum(x[1]), sum(x[2]), sum(x[3])};
+#endif
+}
+
+// b where one of the two is no number.
+INLINE vf larger(vf a, vf b) {
+#if VL == 16
+  return (vf)_mm512_max_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (vf)_mm256_max_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (vf)_mm_max_ps((__m128)a, (__m128)b);
+#elif defined(__wasm__)
+  return (vf)wasm_f32x4_pmax((v128_t)b, (v128_t)a);
+#else
+  vi is_a = a > b;
+  return (vf)(((vi)a & is_a) | ((vi)b & ~is_a));
+#endif
+}
+INLINE vf smaller(vf a, vf b) {
+#if VL == 16
+  return (vf)_mm512_min_ps((__m512)a, (__m512)b);
+#elif defined(__AVX2__)
+  return (vf)_mm256_min_ps((__m256)a, (__m256)b);
+#elif defined(__SSE2__)
+  return (vf)_mm_min_ps((__m128)a, (__m128)b);
+#elif defined(__wasm__)
+  return (vf)wasm_f32x4_pmin((v128_t)b, (v128_t)a);
+#else
+  vi is_a = a < b;
+  return (vf)(((vi)a & is_a) | ((vi)b & ~is_a));
+#endif
+}
+
 // Which units are on. "Not ≤ 0" rather than "> 0": a NaN stays a NaN, so that a diverged network is seen as one.
 #if VL == 16
 typedef __mmask16 on_mask;
