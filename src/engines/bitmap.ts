@@ -25,12 +25,13 @@ export function moviesAt(movies: number, indices: Iterable<number>): Bitmap {
 
 /** Keeps in `bitmap` what is in `other`, too; words that `other` lacks become 0. Gives `bitmap`. */
 export function keepCommon(bitmap: Bitmap, other: Bitmap): Bitmap {
-  for (let word = 0; word < bitmap.length; word++) bitmap[word] &= other[word] ?? 0;
-  return bitmap;
+  const common = Math.min(bitmap.length, other.length);
+  for (let word = 0; word < common; word++) bitmap[word] &= other[word];
+  return bitmap.fill(0, common);
 }
 
-export function removeMovies(bitmap: Bitmap, indices: Iterable<number>): void {
-  for (const index of indices) bitmap[index >>> 5] &= ~(1 << (index & 31));
+export function removeMovies(bitmap: Bitmap, indices: ArrayLike<number>): void {
+  for (let i = 0; i < indices.length; i++) bitmap[indices[i] >>> 5] &= ~(1 << (indices[i] & 31));
 }
 
 export function hasMovie(bitmap: Uint32Array, index: number): boolean {

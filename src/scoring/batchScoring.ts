@@ -7,10 +7,13 @@ import type { ScoringRun } from '../store/prisma/client.js';
 import { endScoringRun, getScoringRun, showPredictions } from '../store/scoringRuns.js';
 import { beatShard, claimShard, releaseShard, type Shard, saveShard } from '../store/scoringShards.js';
 import { explainDatabaseError, type Store } from '../store/store.js';
-import { listsOf } from './lists.js';
+import { type ListsSource, listsOf } from './lists.js';
 import { type ModelHost, openModelHost } from './modelHost.js';
+import { openMovieIds } from './movieIds.js';
 
 const BEAT_MS = 1000;
+/** Shards in hand at once: while the engine is at one, PostgreSQL is asked about the other or writes it. */
+const LANES = 2;
 
 export interface BatchScoringOptions extends EngineSettings {
   /** Gives the shard at hand back. */
@@ -43,31 +46,48 @@ export async function helpScoring(
   }
 }
 
+/** One model for all lanes, opened when there is a shard to take. */
 async function scoreShards(store: Store, run: ScoringRun, options: BatchScoringOptions): Promise<void> {
-  const { threads, signal, onShard } = options;
-  let host: ModelHost | null = null;
-  try {
-    for (;;) {
-      signal.throwIfAborted();
-      const shard = await claimShard(store, run.id);
-      if (!shard) return;
-      onShard?.(shard);
-      host ??= await openModelHost({ databaseUrl: store.url, modelId: run.modelId, threads });
-      await scoreShard(store, host, run, shard, signal);
-    }
-  } finally {
-    await host?.close();
+  const failure = new AbortController();
+  const signal = AbortSignal.any([options.signal, failure.signal]);
+  let host: Promise<ModelHost> | null = null;
+  const movieIds = openMovieIds(store);
+  const open = async () => {
+    host ??= openModelHost({ databaseUrl: store.url, modelId: run.modelId, threads: options.threads });
+    return { store, host: await host, movieIds };
+  };
+  const lanes = Array.from({ length: LANES }, () =>
+    takeShards(store, run, { ...options, signal }, open).catch((error) => failure.abort(error)),
+  );
+  await Promise.all(lanes);
+  await (host as Promise<ModelHost> | null)?.then(({ close }) => close()).catch(() => {});
+  signal.throwIfAborted();
+}
+
+/** One after the other, until none is left to take. */
+async function takeShards(
+  store: Store,
+  run: ScoringRun,
+  { signal, onShard }: BatchScoringOptions,
+  open: () => Promise<ListsSource>,
+): Promise<void> {
+  for (;;) {
+    signal.throwIfAborted();
+    const shard = await claimShard(store, run.id);
+    if (!shard) return;
+    onShard?.(shard);
+    await scoreShard(await open(), run, shard, signal);
   }
 }
 
 /** Returns without its rows when the shard was taken over or the scoring has ended. */
 async function scoreShard(
-  store: Store,
-  host: ModelHost,
+  source: ListsSource,
   run: ScoringRun,
   shard: Shard,
   signal: AbortSignal,
 ): Promise<void> {
+  const { store } = source;
   const lost = new AbortController();
   const heart = setInterval(() => {
     // A database that is away for a moment does not stop it.
@@ -78,7 +98,7 @@ async function scoreShard(
   }, BEAT_MS);
   const either = AbortSignal.any([signal, lost.signal]);
   try {
-    await saveShard(store, shard, listsOf(store, host, { ...run, ...shard, modelId: run.modelId }, either));
+    await saveShard(store, shard, listsOf(source, { ...run, ...shard, modelId: run.modelId }, either));
   } catch (error) {
     if (signal.aborted) await releaseShard(store, shard).catch(() => {});
     else if (await beatShard(store, shard)) throw error;

@@ -33,16 +33,23 @@ async function moviesOf(store: Store, filter: MovieFilter | null): Promise<Filte
   return moviesAt(movies, indices);
 }
 
-/** movies: how many embedding rows the bitmap is for; `rated` are those of the user. */
+/** One for each request; movies: how many embedding rows the bitmaps are for; `rated` are those of each user. */
 export function candidatesOf(
   movies: number,
-  { excludeMovieIndices, includeRated }: Conditions,
-  filtered: FilteredMovies,
-  rated: Int32Array,
-): Bitmap {
-  const bitmap = allMovies(movies);
-  if (filtered) keepCommon(bitmap, filtered);
-  removeMovies(bitmap, excludeMovieIndices);
-  if (!includeRated) removeMovies(bitmap, rated);
-  return bitmap;
+  requests: readonly Conditions[],
+  filtered: readonly FilteredMovies[],
+  rated: readonly Int32Array[],
+): Bitmap[] {
+  const all = allMovies(movies);
+  // In one piece of memory: batch scoring asks for many.
+  const bits = new Uint32Array(requests.length * all.length);
+  return requests.map(({ excludeMovieIndices, includeRated }, i) => {
+    const bitmap = bits.subarray(i * all.length, (i + 1) * all.length);
+    bitmap.set(all);
+    const allowed = filtered[i];
+    if (allowed) keepCommon(bitmap, allowed);
+    removeMovies(bitmap, excludeMovieIndices);
+    if (!includeRated) removeMovies(bitmap, rated[i]);
+    return bitmap;
+  });
 }

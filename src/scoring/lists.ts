@@ -2,12 +2,13 @@
 
 import { setImmediate } from 'node:timers/promises';
 import type { Places } from '../engines/places.js';
-import { movieIdsByIndex } from '../store/movies.js';
 import type { Lists } from '../store/predictions.js';
+import { ratedMovieIds } from '../store/ratings.js';
 import { clipToScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { type UserRow, usersByIndex } from '../store/users.js';
 import type { ModelHost } from './modelHost.js';
+import type { MovieIds } from './movieIds.js';
 import { rankAll } from './recommend.js';
 
 /** Users whose lists are asked for at once: enough for every thread, and few enough that the first rows are written soon. */
@@ -22,49 +23,62 @@ export interface ListsRequest {
   endIndex: number;
 }
 
+/** Where lists come from. */
+export interface ListsSource {
+  store: Store;
+  host: ModelHost;
+  movieIds: MovieIds;
+}
+
 /** In parts; the next one is computed while one is written. @throws the signal's reason */
 export async function* listsOf(
-  store: Store,
-  host: ModelHost,
+  source: ListsSource,
   { modelId, top, firstIndex, endIndex }: ListsRequest,
   signal: AbortSignal,
 ): AsyncGenerator<Lists> {
-  const users = await usersByIndex(store, firstIndex, endIndex);
-  let movieIds = await movieIdsByIndex(store);
-  let next = rank(store, host, users.slice(0, BLOCK_USERS), top);
+  const users = await usersByIndex(source.store, firstIndex, endIndex);
+  let next = rank(source, users.slice(0, BLOCK_USERS), top);
   for (let at = 0; at < users.length; at += BLOCK_USERS) {
     const block = users.slice(at, at + BLOCK_USERS);
     const rankings = await next;
     signal.throwIfAborted();
-    next = rank(store, host, users.slice(at + BLOCK_USERS, at + 2 * BLOCK_USERS), top);
+    next = rank(source, users.slice(at + BLOCK_USERS, at + 2 * BLOCK_USERS), top);
     // The consumer may never ask for more; whoever awaits it sees the failure.
     next.catch(() => {});
-    // A movie that was added since.
-    if (
-      rankings.some(({ count, movieIndices }) =>
-        movieIndices.subarray(0, count).some((index) => index >= movieIds.length),
-      )
-    )
-      movieIds = await movieIdsByIndex(store);
-    yield toLists({ modelId, scale: host.scale, movieIds }, block, rankings);
+    const movieIds = await source.movieIds.byIndex(endOf(rankings));
+    yield toLists({ modelId, scale: source.host.scale, movieIds }, block, rankings);
     await setImmediate();
   }
 }
 
 async function rank(
-  store: Store,
-  host: ModelHost,
+  { store, host, movieIds }: ListsSource,
   users: readonly UserRow[],
   first: number,
 ): Promise<Places[]> {
   if (users.length === 0) return [];
+  const ratedIds = await ratedMovieIds(
+    store,
+    users.map(({ userId }) => userId),
+  );
+  const rated: Int32Array[] = [];
+  for (const ids of ratedIds) rated.push(await movieIds.indicesOf(ids));
   const conditions = { filter: null, excludeMovieIndices: [], includeRated: false, after: null };
   const order = 'EXPECTED_RATING' as const;
   return rankAll(
     store,
     host,
     users.map((user) => ({ user, first, order, seed: 0, ...conditions })),
+    rated,
   );
+}
+
+/** One after the last row that is in any of them. */
+function endOf(rankings: readonly Places[]): number {
+  let end = 0;
+  for (const { count, movieIndices } of rankings)
+    for (let place = 0; place < count; place++) end = Math.max(end, movieIndices[place] + 1);
+  return end;
 }
 
 function toLists(

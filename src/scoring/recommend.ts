@@ -41,31 +41,37 @@ export async function recommendAll(
   host: ModelHost,
   requests: readonly RecommendationRequest[],
 ): Promise<Suggestion[][]> {
-  const { rankings, rows, described } = await rank(store, host, requests);
+  const { rankings, rows, described } = await rank(store, host, requests, null);
   const lists = requests.map(({ user }, i) => toSuggestions(host, user, rankings[i], described));
   return expectedRatings(host, requests, lists, rows, described);
 }
 
-/** Where only places and scores are wanted, for many users. @throws as recommendAll */
+/** Where only places and scores are wanted, for many users; `rated`: rows of the movies of each. @throws as recommendAll */
 export async function rankAll(
   store: Store,
   host: ModelHost,
   requests: readonly RecommendationRequest[],
+  rated: readonly Int32Array[],
 ): Promise<Places[]> {
-  return (await rank(store, host, requests)).rankings;
+  return (await rank(store, host, requests, rated)).rankings;
 }
 
-async function rank(store: Store, host: ModelHost, requests: readonly RecommendationRequest[]) {
+async function rank(
+  store: Store,
+  host: ModelHost,
+  requests: readonly RecommendationRequest[],
+  known: readonly Int32Array[] | null,
+) {
   for (const { order } of requests) checkOrder(host, order);
   const users = requests.map(({ user }) => user);
   const [rated, filtered, movies, rows] = await Promise.all([
-    ratedBy(store, users),
+    known ?? ratedBy(store, users),
     filteredMovies(store, requests),
     fallbackMovies(store, host, requests),
     rowsOf(store, host, users),
   ]);
   const all = movies.reduce((most, { index }) => Math.max(most, index + 1), host.movieRatingCounts.length);
-  const candidates = requests.map((request, i) => candidatesOf(all, request, filtered[i], rated[i]));
+  const candidates = candidatesOf(all, requests, filtered, rated);
   const fromModel = await bestOfModel(host, requests, candidates, rows);
   const unknown = movies.filter(({ index }) => !isKnownMovie(host, index));
   const described = describe(host, unknown);
@@ -144,8 +150,11 @@ function toRankRequest(
 ): Omit<RankRequest, 'folded'> {
   const words = host.knownMovies.length;
   const allowed = new Uint32Array(asked.length * words);
-  for (const [b, i] of asked.entries())
-    allowed.set(keepCommon(host.knownMovies.slice(), candidates[i]), b * words);
+  for (const [b, i] of asked.entries()) {
+    const row = allowed.subarray(b * words, (b + 1) * words);
+    row.set(host.knownMovies);
+    keepCommon(row, candidates[i]);
+  }
   return {
     n: Math.max(...asked.map((i) => requests[i].first)),
     ...{ allowed, offset: host.ratingMean, order: requests[asked[0]].order },

@@ -25,9 +25,11 @@ export async function createHiddenTable(
   scoringRunId: number,
   modelId: number,
 ): Promise<void> {
-  // With the check PostgreSQL need not look through the rows when the table becomes a partition.
+  // With the check PostgreSQL need not look through the rows when the table becomes a partition. Until then nobody vacuums it: that
+  // would read again and again what is still being written.
   await client.query(
-    `create table ${hiddenTable(scoringRunId)} (like predictions, check (model_id = ${Math.trunc(modelId)}))`,
+    `create table ${hiddenTable(scoringRunId)} (like predictions, check (model_id = ${Math.trunc(modelId)}))
+     with (autovacuum_enabled = false)`,
   );
 }
 
@@ -68,6 +70,7 @@ export async function attachPartition(
   // The key first: it takes most of the time and locks nobody out. Readers wait only from the drop to the commit.
   await client.query(`alter table ${table} add primary key (model_id, user_id, rank)`);
   await client.query(`analyze ${table}`);
+  await client.query(`alter table ${table} reset (autovacuum_enabled)`);
   const former = await client.query<{ name: string }>(
     `select inhrelid::regclass::text as name
      from pg_inherits
