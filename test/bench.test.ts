@@ -58,7 +58,7 @@ test('bench epoch gives the seconds of whole epochs, and what the order costs al
   expect(line.orderShare).toBeCloseTo(line.orderSeconds / line.seconds, 9);
 });
 
-test('bench sweep gives the seconds of a sweep and what they are over the arithmetic', async () => {
+test('bench sweep gives the seconds of a sweep and what they are over the arithmetic and over the memory', async () => {
   const [line] = await benchLines('sweep', '--engine', 'wasm', '--preset', 'fast', '--threads', '1');
   expect(line).toMatchObject({
     ...{ bench: 'sweep', engine: 'wasm', preset: 'fast', trainedRatings: 1600, embeddingWidth: 15 },
@@ -66,6 +66,7 @@ test('bench sweep gives the seconds of a sweep and what they are over the arithm
     peakRssMiB: expect.any(Number),
   });
   expect(line.rawSeconds).toHaveLength(2);
+  expect(Object.keys(line)).toEqual(expect.arrayContaining(['floorRatio', 'bandwidthRatio']));
   // 2·1600 ratings, D = 16, and 100 rows.
   const flops = 2 * 1600 * (16 * 17 + 32) + 100 * (16 ** 3 / 3 + 3 * 256);
   expect(line.gflops).toBeCloseTo(flops / line.secondsPerSweep / 1e9, 6);

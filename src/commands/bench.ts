@@ -45,6 +45,7 @@ Every engine is first held against plain loops on a small model; one that gives 
          host, how long training takes to the paper's loss; compared with TensorFlow.js on the same GPU, and with PyTorch
          where python3 has it
   sweep  whole sweeps of the Gibbs sampler (--preset fast or accurate), over the arithmetic of their normal equations
+         and over the memory that they move
 For these five the ratings are made in memory, and no database is used.
   import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,
           by few users and by all

@@ -49,6 +49,15 @@ export function flopsOfSweep({ users, movies, embeddingWidth }: ModelShape, rati
 }
 
 /**
+ * What a sweep moves, for each rating and side: an index, a target and √w, and the other side's row; for the link twice an index and a
+ * weight, and what is left of a row of the side, read twice and written once. Left out: what is moved once for a row.
+ */
+export function bytesOfSweep({ embeddingWidth }: ModelShape, ratings: number): number {
+  const rowBytes = (embeddingWidth + 1) * FLOAT_BYTES;
+  return 2 * ratings * (3 * FLOAT_BYTES + rowBytes + 4 * FLOAT_BYTES + 3 * rowBytes);
+}
+
+/**
  * The least a sample moves: the rating, and value and velocity of a user's and a movie's row, each read and written.
  * The layers are left out: they stay in the caches.
  */

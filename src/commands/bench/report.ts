@@ -50,6 +50,7 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'ratings/s', of: 'ratingsPerSecond' },
     { head: 'GFLOP/s', of: 'gflops' },
     { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'over bandwidth', of: 'bandwidthRatio', show: TIMES },
     { head: 'peak MiB', of: 'peakRssMiB' },
   ],
   import: [

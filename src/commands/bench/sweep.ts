@@ -4,7 +4,7 @@ import type { Engine, TrainingRatings } from '../../engines/engine.js';
 import { referenceDoor } from '../../engines/open.js';
 import type { Sampler, SamplerOptions } from '../../engines/sweeps.js';
 import { AppError } from '../../errors.js';
-import { flopsOfSweep, type Hardware, overFloor } from './cost.js';
+import { bytesOfSweep, flopsOfSweep, type Hardware, overBandwidth, overFloor } from './cost.js';
 import { benchRatings } from './ratings.js';
 import { type BenchSettings, SHAPES } from './settings.js';
 import { BENCH_SEED, checkFinite } from './step.js';
@@ -68,6 +68,7 @@ export function sweepFigures(
     ratingsPerSecond: trainedRatings / median,
     gflops: flops / median / 1e9,
     floorRatio: overFloor(median, flops, hardware),
+    bandwidthRatio: overBandwidth(median, bytesOfSweep(shape, trainedRatings), hardware),
     peakRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     ...{ rawSeconds: raw, hardware },
   };
