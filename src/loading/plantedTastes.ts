@@ -3,6 +3,7 @@
 // 8 bytes a movie and bias, and the leanings of the one user who is rating.
 
 import { mix32 } from '../engines/random.js';
+import { HALF_STARS, roundToScale } from '../store/scale.js';
 
 /** Planted: each genre is a taste; users like some and dislike others. */
 export const GENRES = ['Action', 'Comedy', 'Drama', 'Romance', 'Sci-Fi', 'Thriller'];
@@ -26,6 +27,37 @@ export interface PlantedTastes {
   noise(movie: number): number;
   /** `count` different movies, popular ones (low numbers) more often, in ascending order. */
   pickMovies(count: number): Int32Array;
+}
+
+export interface PlantedSet {
+  users: number;
+  movies: number;
+  ratings: number;
+  seed: number;
+}
+
+/** Parallel arrays, an entry for each rating. */
+export interface PlantedRatings {
+  /** 1-based, as are the movies, which ascend. */
+  user: number;
+  movies: Int32Array;
+  /** What the user would give on average. */
+  expected: Float64Array;
+  /** With noise, on the scale of half stars. */
+  ratings: Float64Array;
+}
+
+/** What each user in turn rates, `ratings` in all, spread as evenly as whole numbers allow. */
+export function* plantRatings({ users, movies, ratings, seed }: PlantedSet): Generator<PlantedRatings> {
+  const tastes = plantTastes(movies, seed);
+  for (let user = 1; user <= users; user++) {
+    const count = Math.floor((ratings * user) / users) - Math.floor((ratings * (user - 1)) / users);
+    tastes.turnTo(user);
+    const picked = tastes.pickMovies(count);
+    const expected = Float64Array.from(picked, (movie) => tastes.expected(movie));
+    const given = expected.map((mean, i) => roundToScale(mean + tastes.noise(picked[i]), HALF_STARS));
+    yield { user, movies: picked, expected, ratings: given };
+  }
 }
 
 export function plantTastes(movies: number, seed: number): PlantedTastes {

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
-import { clipToScale, HALF_STARS, roundToScale } from '../store/scale.js';
-import { GENRES, genresOf, NOISE, plantTastes, startOf, yearOf } from './plantedTastes.js';
+import { clipToScale, HALF_STARS } from '../store/scale.js';
+import { GENRES, genresOf, NOISE, type PlantedSet, plantRatings, startOf, yearOf } from './plantedTastes.js';
 
 /** What rounding to half stars adds to the variance: step² / 12. */
 const ROUNDING_VARIANCE = 0.5 ** 2 / 12;
@@ -20,12 +20,7 @@ const LINES_PER_WRITE = 5_000;
 /** "0.5" for one half star, and so on. */
 const STAR_TEXTS = Array.from({ length: 11 }, (_, halves) => (halves / 2).toFixed(1));
 
-export interface SyntheticOptions {
-  users: number;
-  movies: number;
-  ratings: number;
-  seed: number;
-}
+export type SyntheticOptions = PlantedSet;
 
 export interface SyntheticWriting {
   /** Called with the ratings made so far. */
@@ -124,20 +119,14 @@ function* ratingBlocks(
 }
 
 /** The lines of each user in turn. */
-function* userLines({ users, movies, ratings, seed }: SyntheticOptions, tally: Tally): Generator<string[]> {
-  const tastes = plantTastes(movies, seed);
-  for (let user = 1; user <= users; user++) {
-    // Spread as evenly as whole numbers allow, so that the total is exact.
-    const count = Math.floor((ratings * user) / users) - Math.floor((ratings * (user - 1)) / users);
-    let time = FIRST_TIME + Math.floor(startOf(user, seed) * 3e8);
-    tastes.turnTo(user);
+function* userLines(options: SyntheticOptions, tally: Tally): Generator<string[]> {
+  for (const { user, movies, expected, ratings } of plantRatings(options)) {
+    let time = FIRST_TIME + Math.floor(startOf(user, options.seed) * 3e8);
     const lines: string[] = [];
-    for (const movie of tastes.pickMovies(count)) {
-      const expected = tastes.expected(movie);
-      const rating = roundToScale(expected + tastes.noise(movie), HALF_STARS);
-      tally.squares += (clipToScale(expected, HALF_STARS) - rating) ** 2;
+    for (const [i, movie] of movies.entries()) {
+      tally.squares += (clipToScale(expected[i], HALF_STARS) - ratings[i]) ** 2;
       time += 60;
-      lines.push(`${user},${movie},${STAR_TEXTS[2 * rating]},${time}\n`);
+      lines.push(`${user},${movie},${STAR_TEXTS[2 * ratings[i]]},${time}\n`);
     }
     yield lines;
   }

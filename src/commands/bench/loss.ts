@@ -3,8 +3,7 @@
 
 import type { Engine, Trainer, TrainingRatings } from '../../engines/engine.js';
 import { randomStream, randomUnit } from '../../engines/random.js';
-import { plantTastes } from '../../loading/plantedTastes.js';
-import { HALF_STARS, roundToScale } from '../../store/scale.js';
+import { plantRatings } from '../../loading/plantedTastes.js';
 import { type BenchSettings, OPTIMIZER, SHAPES } from './settings.js';
 import { BENCH_SEED, openBenchTrainer } from './step.js';
 import { secondsOf } from './timing.js';
@@ -54,20 +53,18 @@ export async function timeToLoss(
 
 /** Ratings on the scale of half stars, less their mean; a fifth of them held out. */
 function plantedSides({ shapeName }: BenchSettings): [train: TrainingRatings, heldOut: TrainingRatings] {
-  const { users, movies, ratings } = SHAPES[shapeName];
-  const tastes = plantTastes(movies, BENCH_SEED);
+  const set = { ...SHAPES[shapeName], seed: BENCH_SEED };
   const stream = randomStream(BENCH_SEED, HELD_OUT_STREAM);
-  const sides = [emptyRatings(ratings), emptyRatings(ratings)] as const;
+  const sides = [emptyRatings(set.ratings), emptyRatings(set.ratings)] as const;
   const counts = [0, 0];
-  for (let user = 0, i = 0; user < users; user++) {
-    tastes.turnTo(user + 1);
-    const end = Math.floor((ratings * (user + 1)) / users);
-    for (const movie of tastes.pickMovies(end - i)) {
-      const side = randomUnit(stream, i++) < TRAINED_SHARE ? 0 : 1;
+  let drawn = 0;
+  for (const { user, movies, ratings } of plantRatings(set)) {
+    for (const [i, movie] of movies.entries()) {
+      const side = randomUnit(stream, drawn++) < TRAINED_SHARE ? 0 : 1;
       const at = counts[side]++;
-      sides[side].userIndices[at] = user;
+      sides[side].userIndices[at] = user - 1;
       sides[side].movieIndices[at] = movie - 1;
-      sides[side].targets[at] = roundToScale(tastes.expected(movie) + tastes.noise(movie), HALF_STARS);
+      sides[side].targets[at] = ratings[i];
     }
   }
   const [train, heldOut] = sides.map((side, s) => firstOf(side, counts[s]));
