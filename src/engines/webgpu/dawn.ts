@@ -111,6 +111,8 @@ export function requestDevice({ adapter }: FoundAdapter): Promise<GPUDevice> {
     'maxBufferSize',
     'maxStorageBuffersPerShaderStage',
     'maxComputeWorkgroupStorageSize',
+    'maxComputeInvocationsPerWorkgroup',
+    'maxComputeWorkgroupSizeX',
   ] as const;
   const requiredLimits = Object.fromEntries(names.map((name) => [name, adapter.limits[name]]));
   return adapter.requestDevice({ label: 'marquee', requiredLimits });

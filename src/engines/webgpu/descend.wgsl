@@ -24,10 +24,14 @@ fn descend(before: Element, slope: f32, pull: f32) -> Element {
 }
 
 /** The number at `at` of the layers' parameters. */
-fn descend_dense(at: u32, slope: f32, pull: f32) {
+fn dense_element(at: u32) -> Element {
   var element = Element(dense[at], dense[at + DENSE_LENGTH], 0.0);
   if (MOMENTS == 2u) { element.second = dense[at + 2u * DENSE_LENGTH]; }
-  element = descend(element, slope, pull);
+  return element;
+}
+
+fn move_dense(at: u32, before: Element, slope: f32, pull: f32) {
+  let element = descend(before, slope, pull);
   dense[at] = element.w;
   dense[at + DENSE_LENGTH] = element.first;
   if (MOMENTS == 2u) { dense[at + 2u * DENSE_LENGTH] = element.second; }

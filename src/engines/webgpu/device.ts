@@ -26,7 +26,8 @@ export interface GpuLimits {
   bindingBytes: number;
   /** Storage bindings of one shader. */
   storageBindings: number;
-  /** Bytes that the threads of a workgroup share. */
+  /** Threads of a workgroup, and bytes that they share. */
+  workgroupThreads: number;
   workgroupBytes: number;
   /** Ratings of more bytes than this are streamed. WebGPU does not tell how much memory a GPU has: what does not fit is found out. */
   residentBytes: number;
@@ -144,6 +145,7 @@ function limitsOf({ limits }: GPUDevice): GpuLimits {
   return {
     bindingBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
     storageBindings: limits.maxStorageBuffersPerShaderStage,
+    workgroupThreads: Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX),
     workgroupBytes: limits.maxComputeWorkgroupStorageSize,
     residentBytes: Number.POSITIVE_INFINITY,
   };

@@ -2,7 +2,9 @@
 //
 // K embedding width, X = 2K, H hidden units, TILE = 4·QUADS samples. inputs[k·QUADS + q]: input k of samples 4q … 4q + 3.
 // Thread t sums its share of units and of the dot product into partial[q·THREADS + t]; added up, they are the outputs.
-// keep_bits(h, bits) is the shader's: bit s says whether unit h is on for sample s.
+//
+// Which units are on for the tile's samples is kept in words, by keep_bits(word, bits), which is the shader's: bit 8n + s of a word for
+// sample s and the n-th of the PER_THREAD units that a thread has at a time (word_of, byte_of).
 
 var<workgroup> tile_users: array<u32, TILE>;
 var<workgroup> tile_movies: array<u32, TILE>;
@@ -27,7 +29,7 @@ fn forward(t: u32, now: u32) {
       sums = Tile(fma(p.low, q.low, sums.low), fma(p.high, q.high, sums.high));
     }
   }
-  for (var h = t; h < H; h += 4u * THREADS) { sums = add_units(h, sums); }
+  for (var h = t; h < H; h += PER_THREAD * THREADS) { sums = add_units(h, sums); }
   partial[t] = sums.low;
   if (QUADS == 2u) { partial[THREADS + t] = sums.high; }
   add_partials(t);
@@ -39,21 +41,37 @@ fn tile_of(k: u32) -> Tile {
   return Tile(inputs[k * QUADS], inputs[k * QUADS + 1u]);
 }
 
+/** Users by one half of the threads and movies by the other. Nothing branches: what a thread reads, it waits for once. */
 fn load_inputs(t: u32, now: u32) {
-  for (var e = t; e < X * QUADS; e += THREADS) {
-    let k = e % AT_LEAST_ONE_X;
-    let q = e / AT_LEAST_ONE_X;
-    let s = q * 4u;
-    inputs[k * QUADS + q] = vec4f(
-      input_of(s, k, now), input_of(s + 1u, k, now), input_of(s + 2u, k, now), input_of(s + 3u, k, now),
-    );
+  let half = THREADS / 2u;
+  for (var e = t % half; e < K * QUADS; e += half) {
+    let k = e / QUADS;
+    let q = e % QUADS;
+    if (t < half) { inputs[e] = user_inputs(q * 4u, k, now); }
+    else { inputs[X / 2u * QUADS + e] = movie_inputs(q * 4u, k, now); }
   }
 }
 
-fn input_of(sample: u32, k: u32, now: u32) -> f32 {
-  if (tile_users[sample] == NOBODY) { return 0.0; }
-  if (k < K) { return users_value(tile_users[sample], k, now); }
-  return movies_value(tile_movies[sample], k - K, now);
+fn user_inputs(s: u32, k: u32, now: u32) -> vec4f {
+  return vec4f(
+    user_input(tile_users[s], k, now), user_input(tile_users[s + 1u], k, now),
+    user_input(tile_users[s + 2u], k, now), user_input(tile_users[s + 3u], k, now),
+  );
+}
+
+fn movie_inputs(s: u32, k: u32, now: u32) -> vec4f {
+  return vec4f(
+    movie_input(tile_movies[s], k, now), movie_input(tile_movies[s + 1u], k, now),
+    movie_input(tile_movies[s + 2u], k, now), movie_input(tile_movies[s + 3u], k, now),
+  );
+}
+
+fn user_input(user: u32, k: u32, now: u32) -> f32 {
+  return select(users_value(user, k, now), 0.0, user == NOBODY);
+}
+
+fn movie_input(movie: u32, k: u32, now: u32) -> f32 {
+  return select(movies_value(movie, k, now), 0.0, movie == NOBODY);
 }
 
 /** The biases of a pair, the output's included. */
@@ -66,7 +84,7 @@ fn biases_of(sample: u32, now: u32) -> f32 {
   return sum;
 }
 
-/** Units h, h + THREADS, h + 2·THREADS and h + 3·THREADS, those that there are: four, so that an input is read once for all of them. */
+/** Units h, h + THREADS … of the PER_THREAD at a time: so many, so that an input is read once for all of them. */
 fn add_units(h: u32, before: Tile) -> Tile {
   // Where there is no such unit, the last one is computed again, and left out below.
   let h1 = min(h + THREADS, H - 1u);
@@ -79,14 +97,25 @@ fn add_units(h: u32, before: Tile) -> Tile {
   for (var k = 0u; k < X; k++) {
     let input = tile_of(k);
     a0 = add_weighted(a0, dense[k * H + h], input);
-    a1 = add_weighted(a1, dense[k * H + h1], input);
-    a2 = add_weighted(a2, dense[k * H + h2], input);
-    a3 = add_weighted(a3, dense[k * H + h3], input);
+    if (PER_THREAD > 1u) { a1 = add_weighted(a1, dense[k * H + h1], input); }
+    if (PER_THREAD > 2u) { a2 = add_weighted(a2, dense[k * H + h2], input); }
+    if (PER_THREAD > 3u) { a3 = add_weighted(a3, dense[k * H + h3], input); }
   }
   var sums = finish_unit(h, a0, before);
-  if (h + THREADS < H) { sums = finish_unit(h1, a1, sums); }
-  if (h + 2u * THREADS < H) { sums = finish_unit(h2, a2, sums); }
-  if (h + 3u * THREADS < H) { sums = finish_unit(h3, a3, sums); }
+  var bits = bits_of(a0);
+  if (PER_THREAD > 1u && h + THREADS < H) {
+    sums = finish_unit(h1, a1, sums);
+    bits |= bits_of(a1) << 8u;
+  }
+  if (PER_THREAD > 2u && h + 2u * THREADS < H) {
+    sums = finish_unit(h2, a2, sums);
+    bits |= bits_of(a2) << 16u;
+  }
+  if (PER_THREAD > 3u && h + 3u * THREADS < H) {
+    sums = finish_unit(h3, a3, sums);
+    bits |= bits_of(a3) << 24u;
+  }
+  keep_bits(word_of(h), bits);
   return sums;
 }
 
@@ -101,15 +130,17 @@ fn add_weighted(sum: Tile, weight: f32, input: Tile) -> Tile {
 }
 
 fn finish_unit(h: u32, a: Tile, sums: Tile) -> Tile {
-  let low_on = a.low > vec4f();
-  let high_on = a.high > vec4f();
-  keep_bits(h, bits_of(low_on) | (bits_of(high_on) << 4u));
   let weight = dense[OUTPUT_WEIGHTS_AT + h];
-  return add_weighted(sums, weight, Tile(select(vec4f(), a.low, low_on), select(vec4f(), a.high, high_on)));
+  let low = select(vec4f(), a.low, a.low > vec4f());
+  return add_weighted(sums, weight, Tile(low, select(vec4f(), a.high, a.high > vec4f())));
 }
 
-fn bits_of(on: vec4<bool>) -> u32 {
-  return dot(select(vec4u(), vec4u(1u, 2u, 4u, 8u), on), vec4u(1u));
+/** Bit s: the unit is on for sample s. */
+fn bits_of(a: Tile) -> u32 {
+  let low = select(vec4u(), vec4u(1u, 2u, 4u, 8u), a.low > vec4f());
+  let high = select(vec4u(), vec4u(16u, 32u, 64u, 128u), a.high > vec4f());
+  let bits = low | high;
+  return (bits.x | bits.y) | (bits.z | bits.w);
 }
 
 /**
@@ -117,19 +148,20 @@ fn bits_of(on: vec4<bool>) -> u32 {
  * driver is slowest at.
  */
 fn add_partials(t: u32) {
-  for (var width = THREADS / 16u; width > 0u; width /= 16u) {
+  for (var count = THREADS; count > 1u; count = (count + 15u) / 16u) {
+    let width = (count + 15u) / 16u;
     workgroupBarrier();
     if (t < width * QUADS) {
       let at = t / width * THREADS + t % width;
-      partial[at] = sum_of_16(at, width);
+      partial[at] = sum_of(at, width, count / width);
     }
   }
   workgroupBarrier();
 }
 
-/** partial[at] + partial[at + width] + … */
-fn sum_of_16(at: u32, width: u32) -> vec4f {
+/** partial[at] + partial[at + stride] + …, so many. */
+fn sum_of(at: u32, stride: u32, count: u32) -> vec4f {
   var sum = partial[at];
-  for (var n = 1u; n < 16u; n++) { sum += partial[at + n * width]; }
+  for (var n = 1u; n < count; n++) { sum += partial[at + n * stride]; }
   return sum;
 }

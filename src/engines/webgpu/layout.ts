@@ -1,5 +1,6 @@
 // Where what lies on the device: sizes and offsets, computed once for a model, for TypeScript and for the shaders alike.
 
+import { AppError } from '../../errors.js';
 import { l2Of } from '../batches.js';
 import type { ModelPlan } from '../cpuModel.js';
 import { ADAM } from '../engine.js';
@@ -8,8 +9,8 @@ import { ORDER_ROUNDS } from '../shuffle.js';
 import { type Banks, planBanks } from './banks.js';
 import { type GpuLimits, roundUp } from './device.js';
 
-/** Of every workgroup; the least that WebGPU promises. */
-export const THREADS = 256;
+/** Threads of a workgroup: the first of these that the device offers. More of them wait less for memory; a GPU has room for 512 or more. */
+const THREADS = [512, 256, 128];
 /** Skipped steps that are tabulated one by one; the same number again of so many at a time. */
 export const SKIPS = 512;
 /** Losses of steps that are kept until they are read. */
@@ -18,8 +19,10 @@ export const LOSSES = 4096;
 export const MOST_SAMPLES = 2 ** 20;
 /** User, movie and target. */
 export const RATING_BYTES = 12;
-/** Hidden units of a workgroup of phase B; the samples are shared out among THREADS / UNITS slices. */
-const UNITS = 16;
+/** Hidden units of a workgroup of phase B; the tiles of a batch are shared out among THREADS / UNITS slices. */
+const UNITS = 8;
+/** Of a thread of the forward pass, at a time. */
+const MOST_UNITS = 4;
 
 /** Numbers of 4 bytes throughout; constants of the shaders by these names. */
 export interface Layout {
@@ -70,14 +73,21 @@ function sizesOf({ shape, optimizer }: ModelPlan, limits: GpuLimits) {
     hasBiases: shape.biases ?? false,
     hasDot: shape.dotProduct ?? false,
     batchSize: optimizer?.batchSize ?? 0,
-    quads: quadsOf(2 * K, limits),
+    ...tileOf(2 * K, shape.hiddenLayers[0] ?? 0, limits),
   };
 }
 
-/** Eight samples in a tile where their inputs and partial sums find room in the memory of a workgroup, else four. */
-function quadsOf(X: number, { workgroupBytes }: GpuLimits): number {
+/** So many threads, and eight samples in a tile, where their inputs, partial sums and bits find room in the memory of a workgroup. */
+function tileOf(X: number, H: number, { workgroupBytes, workgroupThreads }: GpuLimits) {
   const ids = 1024;
-  return 2 * 16 * (X + THREADS) + ids <= workgroupBytes ? 2 : 1;
+  for (const threads of THREADS.filter((each) => each <= workgroupThreads)) {
+    const perThread = Math.max(1, Math.min(MOST_UNITS, Math.ceil(H / threads)));
+    const words = threads * Math.ceil(H / (threads * perThread));
+    for (const quads of [2, 1]) {
+      if (quads * 16 * (X + threads) + 4 * words + ids <= workgroupBytes) return { threads, perThread, words, quads };
+    }
+  }
+  throw new AppError('ENGINE_OUT_OF_MEMORY', `engine webgpu needs workgroups of ${THREADS.at(-1)} threads that share more than ${workgroupBytes} bytes`);
 }
 
 /** A batch at least. */
@@ -85,14 +95,25 @@ function streamedSamples(batchSize: number, { bindingBytes }: GpuLimits): number
   return Math.max(batchSize, Math.min(MOST_SAMPLES, Math.floor(bindingBytes / RATING_BYTES)));
 }
 
-function constantsOf({ K, X, H, W, moments, parts, quads, hasBiases, hasDot }: Sizes) {
+function constantsOf({ K, X, H, W, moments, parts, threads, perThread, words, quads, ...parted }: Sizes) {
   return {
-    ...{ THREADS, SKIPS, ORDER_ROUNDS, K, X, H, W, MOMENTS: moments, PARTS: parts },
-    ...{ QUADS: quads, TILE: 4 * quads, AT_LEAST_ONE_X: Math.max(X, 1) },
-    ...{ HAS_BIASES: hasBiases, HAS_DOT: hasDot, NOBODY: 0xffff_ffff },
-    ...{ UNITS, SLICES: THREADS / UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: W <= 16 ? 16 : 32 },
+    ...{ THREADS: threads, SKIPS, ORDER_ROUNDS, K, X, H, W, MOMENTS: moments, PARTS: parts },
+    ...{ QUADS: quads, TILE: 4 * quads, AT_LEAST_ONE_X: Math.max(X, 1), LANES: lanesOf(K, threads) },
+    ...{ PER_THREAD: perThread, WORDS: words, AT_LEAST_ONE_WORD: Math.max(words, 1) },
+    ...{ HAS_BIASES: parted.hasBiases, HAS_DOT: parted.hasDot, NOBODY: 0xffff_ffff },
+    ...{ UNITS, SLICES: threads / UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: rowLanes(W) },
     SCALED: scaledLength(X),
   };
+}
+
+/** Threads that share the sums of a pair of inputs over the units: enough that most threads have something to do. */
+function lanesOf(K: number, threads: number): number {
+  return Math.min(64, Math.max(16, 2 ** Math.floor(Math.log2(threads / Math.max(K, 1)))));
+}
+
+/** Threads that share a row of the tables. */
+function rowLanes(W: number): number {
+  return W <= 16 ? 16 : 32;
 }
 
 function denseOffsets({ X, H }: Sizes) {
@@ -109,20 +130,20 @@ function denseOffsets({ X, H }: Sizes) {
 const NO_BATCH = { workLength: 0, marksLength: 0, constants: {} };
 
 /**
- * work (f32): e·[x; 1] (BATCH_ROWS × SCALED) where there is a hidden layer | slopes of users (BATCH_ROWS × W) | of movies | losses.
- * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | bits (tiles × H).
+ * work (vectors of 4): e·[x; 1] (BATCH_ROWS × SCALED) where there is a hidden layer | slopes of users (W × BATCH_ROWS) | of movies.
+ * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | losses | words of bits (tiles × WORDS).
  */
-function batchLayout({ X, H, W, batchSize, quads }: Sizes) {
-  const tile = 4 * quads;
-  const rows = roundUp(batchSize, tile);
-  const slopesAt = H > 0 ? rows * scaledLength(X) : 0;
-  const lossesAt = slopesAt + 2 * rows * W;
+function batchLayout({ X, H, W, batchSize, quads, words }: Sizes) {
+  // As many as phase B compares at a time.
+  const rows = roundUp(batchSize, 32 * rowLanes(W));
+  const scaled = H > 0 ? (rows * scaledLength(X)) / 4 : 0;
+  const slopes = (W * rows) / 4;
   return {
-    workLength: lossesAt + LOSSES,
-    marksLength: 3 * rows + (rows / tile) * H,
+    workLength: 4 * (scaled + 2 * slopes),
+    marksLength: 3 * rows + LOSSES + (rows / (4 * quads)) * words,
     constants: {
-      ...{ BATCH_ROWS: rows, USER_SLOPES_AT: slopesAt, MOVIE_SLOPES_AT: slopesAt + rows * W },
-      ...{ LOSSES_AT: lossesAt, ERRORS_AT: 2 * rows, BITS_AT: 3 * rows },
+      ...{ BATCH_ROWS: rows, BATCH_QUADS: rows / 4, USER_SLOPES_AT: scaled, MOVIE_SLOPES_AT: scaled + slopes },
+      ...{ ERRORS_AT: 2 * rows, LOSSES_AT: 3 * rows, BITS_AT: 3 * rows + LOSSES },
     },
   };
 }

@@ -1,7 +1,7 @@
 // Raw outputs of pairs: as they are given, or every movie for each of some users. A dispatch has `count` of a piece, from `first` on; the
 // piece begins with output `base`.
 
-fn keep_bits(h: u32, bits: u32) {}
+fn keep_bits(word: u32, bits: u32) {}
 
 @compute @workgroup_size(THREADS)
 fn predict(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {

@@ -18,8 +18,7 @@ fn TABLE_value(row: u32, k: u32, now: u32) -> f32 {
   let bank = TABLE_bank(row);
   let w = bitcast<f32>(TABLE_load(bank, TABLE_at(row, 0u, k)));
   if (MOMENTS != 1u) { return w; }
-  let skipped = now - TABLE_load(bank, TABLE_stands_at(row));
-  if (skipped == 0u) { return w; }
   let v = bitcast<f32>(TABLE_load(bank, TABLE_at(row, 1u, k)));
+  let skipped = now - TABLE_load(bank, TABLE_stands_at(row));
   return after_skips(w, v, skipped, select(0u, 1u, k >= K)).x;
 }

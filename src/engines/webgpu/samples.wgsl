@@ -4,17 +4,15 @@
 //   a_ih = W[h]·X[i], on_ih = (a_ih > 0), e_i = 2(ŷ_i − t_i)/B
 //   D[i] = Σ_h on_ih·w₂[h]·W[h]    ∂/∂[p_u; q_m] = e_i·D[i]
 
-/** Threads that share one input's sum over the units. */
-const LANES = 16u;
-/** Inputs that they sum at a time, so that bits are read and spread once for all of them. */
-const AT_ONCE = 2u;
-
 var<workgroup> targets: array<f32, TILE>;
 var<workgroup> errors: array<vec4f, QUADS>;
+/** Of the tile, as in `marks`. */
+var<workgroup> unit_words: array<u32, AT_LEAST_ONE_WORD>;
 var<private> tile: u32;
 
-fn keep_bits(h: u32, bits: u32) {
-  marks[BITS_AT + tile * H + h] = bits;
+fn keep_bits(word: u32, bits: u32) {
+  unit_words[word] = bits;
+  marks[BITS_AT + tile * WORDS + word] = bits;
 }
 
 @compute @workgroup_size(THREADS)
@@ -27,13 +25,11 @@ fn take_samples(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   workgroupBarrier();
   if (H > 0u) {
     write_scaled_inputs(t);
-    // The bits of all units, written by other threads of the group.
-    storageBarrier();
     sum_units(t);
   } else {
     for (var e = t; e < X * QUADS; e += THREADS) { write_slopes(e % AT_LEAST_ONE_X, e / AT_LEAST_ONE_X, vec4f()); }
   }
-  if (HAS_BIASES && t < TILE) { write_bias_slopes(t); }
+  if (HAS_BIASES && t < QUADS) { write_bias_slopes(t); }
 }
 
 fn take_rating(s: u32) {
@@ -65,15 +61,20 @@ fn finish_outputs(q: u32) {
   errors[q] = differences * (2.0 / f32(step.samples));
 }
 
-/** e_i·[x_i; 1], which phase B sums over the samples. */
+/** e_i·[x_i; 1], which phase B sums over the samples: four numbers at a time. */
 fn write_scaled_inputs(t: u32) {
-  for (var e = t; e < SCALED * TILE; e += THREADS) {
-    let k = e % SCALED;
-    let s = e / SCALED;
-    var x = select(0.0, 1.0, k == X);
-    if (k < X) { x = inputs[k * QUADS + s / 4u][s % 4u]; }
-    work[(tile * TILE + s) * SCALED + k] = errors[s / 4u][s % 4u] * x;
+  for (var e = t; e < SCALED / 4u * TILE; e += THREADS) {
+    let k = e % (SCALED / 4u) * 4u;
+    let s = e / (SCALED / 4u);
+    let x = vec4f(extended(k, s), extended(k + 1u, s), extended(k + 2u, s), extended(k + 3u, s));
+    work[(tile * TILE + s) * (SCALED / 4u) + k / 4u] = errors[s / 4u][s % 4u] * x;
   }
+}
+
+/** Number k of [x; 1] of a sample. */
+fn extended(k: u32, s: u32) -> f32 {
+  if (k >= X) { return select(0.0, 1.0, k == X); }
+  return inputs[k * QUADS + s / 4u][s % 4u];
 }
 
 /** Of two inputs in a row. */
@@ -82,14 +83,12 @@ struct Sums {
   second: Tile,
 }
 
-/** Sums over the units, AT_ONCE inputs for each group of LANES threads at a time. */
+/** Sums over the units: two inputs for each group of LANES threads at a time, so that bits are read and spread once for both. */
 fn sum_units(t: u32) {
-  let lane = t % LANES;
-  let group = t / LANES;
-  for (var first = 0u; first < X; first += AT_ONCE * THREADS / LANES) {
-    let k = first + group * AT_ONCE;
+  for (var first = 0u; first < X; first += 2u * THREADS / LANES) {
+    let k = first + t / LANES * 2u;
     var sums = Sums();
-    if (k < X) { sums = sum_lane(lane, k); }
+    if (k < X) { sums = sum_lane(t % LANES, k); }
     finish_sums(k, sums.first, t);
     finish_sums(k + 1u, sums.second, t);
   }
@@ -98,15 +97,12 @@ fn sum_units(t: u32) {
 fn sum_lane(lane: u32, k: u32) -> Sums {
   var sums = Sums();
   for (var h = lane; h < H; h += LANES) {
-    let bits = vec4u(marks[BITS_AT + tile * H + h]);
+    let bits = bits_in(unit_words[word_of(h)], h);
     let weight = dense[OUTPUT_WEIGHTS_AT + h];
-    let on = Tile(
-      weight * vec4f((bits >> vec4u(0u, 1u, 2u, 3u)) & vec4u(1u)),
-      weight * vec4f((bits >> vec4u(4u, 5u, 6u, 7u)) & vec4u(1u)),
-    );
+    let on = Tile(ones_of(bits, 0u), ones_of(bits, 4u));
     // X is even: both are there.
-    sums.first = add_weighted(sums.first, dense[k * H + h], on);
-    sums.second = add_weighted(sums.second, dense[(k + 1u) * H + h], on);
+    sums.first = add_weighted(sums.first, weight * dense[k * H + h], on);
+    sums.second = add_weighted(sums.second, weight * dense[(k + 1u) * H + h], on);
   }
   return sums;
 }
@@ -117,7 +113,7 @@ fn finish_sums(k: u32, sums: Tile, t: u32) {
   partial[t] = sums.low;
   if (QUADS == 2u) { partial[THREADS + t] = sums.high; }
   workgroupBarrier();
-  if (lane < QUADS && k < X) { write_slopes(k, lane, sum_of_16(lane * THREADS + t - lane, 1u)); }
+  if (lane < QUADS && k < X) { write_slopes(k, lane, sum_of(lane * THREADS + t - lane, 1u, LANES)); }
   workgroupBarrier();
 }
 
@@ -125,17 +121,11 @@ fn finish_sums(k: u32, sums: Tile, t: u32) {
 fn write_slopes(k: u32, q: u32, sums: vec4f) {
   var by_input = sums;
   if (HAS_DOT) { by_input += inputs[select(k - K, k + K, k < K) * QUADS + q]; }
-  let slopes = errors[q] * by_input;
-  let i = tile * TILE + q * 4u;
-  let at = select(MOVIE_SLOPES_AT + i * W + k - K, USER_SLOPES_AT + i * W + k, k < K);
-  work[at] = slopes.x;
-  work[at + W] = slopes.y;
-  work[at + 2u * W] = slopes.z;
-  work[at + 3u * W] = slopes.w;
+  let at = select(MOVIE_SLOPES_AT + (k - K) * BATCH_QUADS, USER_SLOPES_AT + k * BATCH_QUADS, k < K);
+  work[at + tile * QUADS + q] = errors[q] * by_input;
 }
 
-fn write_bias_slopes(s: u32) {
-  let i = tile * TILE + s;
-  work[USER_SLOPES_AT + i * W + K] = errors[s / 4u][s % 4u];
-  work[MOVIE_SLOPES_AT + i * W + K] = errors[s / 4u][s % 4u];
+fn write_bias_slopes(q: u32) {
+  work[USER_SLOPES_AT + K * BATCH_QUADS + tile * QUADS + q] = errors[q];
+  work[MOVIE_SLOPES_AT + K * BATCH_QUADS + tile * QUADS + q] = errors[q];
 }

@@ -28,7 +28,7 @@ const UNIFORM_BYTES = 32;
 /** A storage binding: name, element, and whether shaders write to it. */
 interface Binding {
   name: string;
-  element: 'u32' | 'f32';
+  element: 'u32' | 'f32' | 'vec4f';
   writable: boolean;
 }
 
@@ -45,10 +45,10 @@ type ShaderFile = 'samples' | 'update' | 'predict' | 'top';
 const PARTS: Record<ShaderFile, (layout: Layout) => string[]> = {
   samples: ({ streamed }) => [
     ...(streamed ? ['streamedRatings'] : ['order', 'residentRatings']),
-    ...['skips', 'readRows', 'forward'],
+    ...['skips', 'readRows', 'units', 'forward'],
   ],
-  update: () => ['skips', 'readRows', 'descend', 'writeRows'],
-  predict: () => ['skips', 'readRows', 'forward'],
+  update: () => ['skips', 'readRows', 'units', 'descend', 'writeRows'],
+  predict: () => ['skips', 'readRows', 'units', 'forward'],
   top: () => [],
 };
 
@@ -60,7 +60,7 @@ export function trainingProgram(gpu: Gpu, layout: Layout): Program {
     ...(layout.streamed ? words(['streamed'], false) : []),
     ...tableBindings(layout, true),
     { name: 'dense', element: 'f32', writable: true },
-    { name: 'work', element: 'f32', writable: true },
+    { name: 'work', element: 'vec4f', writable: true },
     { name: 'marks', element: 'u32', writable: true },
   ];
   const functions = [...accessors(layout), ...layout.ratings.map(elementFunction)].join('');

@@ -198,7 +198,7 @@ export class Training {
   async #readLosses(steps: number): Promise<Float32Array> {
     const { gpu, layout, buffers } = this.#tensors;
     const losses = new Float32Array(steps);
-    await gpu.read(buffers.work, Number(layout.constants.LOSSES_AT) * 4, losses);
+    await gpu.read(buffers.marks, Number(layout.constants.LOSSES_AT) * 4, losses);
     return losses;
   }
 

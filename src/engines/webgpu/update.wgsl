@@ -20,14 +20,16 @@ fn update(
   }
 }
 
-// Hidden units: thread t has unit t % UNITS of the group and a slice of the samples, for eight inputs, a chunk, at a time.
+// Hidden units: thread t has unit t % UNITS of the group and a slice of the tiles, for eight inputs, a chunk, at a time. The first OWNERS
+// threads own a weight each: they add its slices up and move it.
 
-/** Tiles of each slice that are staged at a time: half the barriers of one. */
-const STAGED = 2u;
+const OWNERS = UNITS * 8u;
+/** Slices that a thread adds up. */
+const SHARED_OUT = THREADS / OWNERS;
 
-/** e·[x; 1] of the tiles that the slices are at: sample by sample, eight inputs each. */
-var<workgroup> staged: array<vec4f, STAGED * SLICES * TILE * 2u>;
-var<workgroup> sums: array<vec4f, THREADS>;
+/** Of unit t % UNITS and the slice, for the inputs of a chunk: two for each thread. */
+var<workgroup> sums: array<vec4f, 2u * THREADS>;
+var<workgroup> parts: array<f32, THREADS>;
 
 struct Chunk {
   low: vec4f,
@@ -36,80 +38,76 @@ struct Chunk {
 
 fn update_units(group: u32, t: u32) {
   let h = group * UNITS + t % UNITS;
-  let moves = t < UNITS && h < H;
+  let own_h = group * UNITS + t / 8u;
+  let is_owner = t < OWNERS && own_h < H;
   var output_weight = 0.0;
-  if (moves) { output_weight = dense[OUTPUT_WEIGHTS_AT + h]; }
+  if (is_owner) { output_weight = dense[OUTPUT_WEIGHTS_AT + own_h]; }
   var output_slope = 0.0;
   for (var chunk = 0u; chunk < SCALED / 8u; chunk++) {
-    let own = sum_samples(h, chunk, t);
-    let low = sum_slices(own.low, t);
-    let high = sum_slices(own.high, t);
+    let k = chunk * 8u + t % 8u;
+    let moves = is_owner && k <= X;
+    let at = select(HIDDEN_BIASES_AT + own_h, k * H + own_h, k < X);
+    var element = Element();
+    // Read early: by the time that the sums are there, so is this.
+    if (moves) { element = dense_element(at); }
+    var sum = Chunk();
+    if (h < H) { sum = sum_samples(h, chunk, t / UNITS); }
+    let total = sum_slices(sum, t);
     if (moves) {
-      output_slope += move_four(h, chunk * 8u, low, output_weight);
-      output_slope += move_four(h, chunk * 8u + 4u, high, output_weight);
+      output_slope += element.w * total;
+      move_dense(at, element, output_weight * total, select(0.0, PULL_WEIGHTS, k < X));
     }
   }
-  if (moves) { descend_dense(OUTPUT_WEIGHTS_AT + h, output_slope, PULL_WEIGHTS); }
+  workgroupBarrier();
+  parts[t] = output_slope;
+  workgroupBarrier();
+  if (t < UNITS && h < H) {
+    output_slope = 0.0;
+    for (var n = 0u; n < 8u; n++) { output_slope += parts[t * 8u + n]; }
+    let at = OUTPUT_WEIGHTS_AT + h;
+    move_dense(at, dense_element(at), output_slope, PULL_WEIGHTS);
+  }
 }
 
-/** S[h] of the thread's slice of the samples, for the inputs of a chunk. */
-fn sum_samples(h: u32, chunk: u32, t: u32) -> Chunk {
+/** S[h] of a slice of the samples, for the inputs of a chunk. */
+fn sum_samples(h: u32, chunk: u32, slice: u32) -> Chunk {
   let tiles = (step.samples + TILE - 1u) / TILE;
-  let slice = t / UNITS;
   var sum = Chunk();
-  for (var first = 0u; first < tiles; first += STAGED * SLICES) {
-    workgroupBarrier();
-    stage(first, chunk, tiles, t);
-    workgroupBarrier();
-    for (var local = slice; local < STAGED * SLICES; local += SLICES) {
-      if (first + local < tiles && h < H) { sum = add_tile(sum, marks[BITS_AT + (first + local) * H + h], local); }
-    }
+  for (var tile = slice; tile < tiles; tile += SLICES) {
+    let bits = bits_in(marks[BITS_AT + tile * WORDS + word_of(h)], h);
+    let at = tile * TILE * (SCALED / 4u) + chunk * 2u;
+    sum = add_four(sum, ones_of(bits, 0u), at);
+    if (QUADS == 2u) { sum = add_four(sum, ones_of(bits, 4u), at + SCALED); }
   }
   return sum;
 }
 
-fn add_tile(before: Chunk, bits: u32, local: u32) -> Chunk {
-  var sum = before;
-  for (var s = 0u; s < TILE; s++) {
-    let on = vec4f(f32((bits >> s) & 1u));
-    let at = (local * TILE + s) * 2u;
-    sum.low = fma(on, staged[at], sum.low);
-    sum.high = fma(on, staged[at + 1u], sum.high);
-  }
-  return sum;
+/** Samples one after the other, each SCALED numbers long. */
+fn add_four(before: Chunk, on: vec4f, at: u32) -> Chunk {
+  var sum = add_sample(before, on.x, at);
+  sum = add_sample(sum, on.y, at + SCALED / 4u);
+  sum = add_sample(sum, on.z, at + SCALED / 2u);
+  return add_sample(sum, on.w, at + SCALED / 4u * 3u);
 }
 
-fn stage(first_tile: u32, chunk: u32, tiles: u32, t: u32) {
-  for (var e = t; e < STAGED * SLICES * TILE * 2u; e += THREADS) {
-    let i = first_tile * TILE + e / 2u;
-    if (i >= tiles * TILE) { continue; }
-    let at = i * SCALED + chunk * 8u + e % 2u * 4u;
-    staged[e] = vec4f(work[at], work[at + 1u], work[at + 2u], work[at + 3u]);
-  }
+fn add_sample(sum: Chunk, on: f32, at: u32) -> Chunk {
+  return Chunk(fma(vec4f(on), work[at], sum.low), fma(vec4f(on), work[at + 1u], sum.high));
 }
 
-/** Of a unit: for the threads of slice 0; nothing for the others. */
-fn sum_slices(own: vec4f, t: u32) -> vec4f {
+/** For an owner: the sum of its unit and input over the slices. */
+fn sum_slices(own: Chunk, t: u32) -> f32 {
+  sums[2u * t] = own.low;
+  sums[2u * t + 1u] = own.high;
   workgroupBarrier();
-  sums[t] = own;
+  let owner = t % OWNERS;
+  var sum = 0.0;
+  for (var slice = t / OWNERS; slice < SLICES; slice += SHARED_OUT) {
+    sum += sums[(slice * OWNERS + owner) / 4u][owner % 4u];
+  }
+  parts[t] = sum;
   workgroupBarrier();
-  var sum = vec4f();
-  if (t < UNITS) {
-    for (var slice = 0u; slice < SLICES; slice++) { sum += sums[slice * UNITS + t]; }
-  }
+  for (var n = 1u; n < SHARED_OUT; n++) { sum += parts[n * OWNERS + owner]; }
   return sum;
-}
-
-/** Moves W[h] for the inputs k … k + 3 that there are; returns their part of W[h]·S[h], with W[h] as it was. */
-fn move_four(h: u32, k: u32, sum: vec4f, output_weight: f32) -> f32 {
-  var slope = 0.0;
-  for (var c = 0u; c < 4u && k + c <= X; c++) {
-    let is_weight = k + c < X;
-    let at = select(HIDDEN_BIASES_AT + h, (k + c) * H + h, is_weight);
-    slope += dense[at] * sum[c];
-    descend_dense(at, output_weight * sum[c], select(0.0, PULL_WEIGHTS, is_weight));
-  }
-  return slope;
 }
 
 // The output bias and the loss.
@@ -128,8 +126,8 @@ fn finish_batch(t: u32) {
     if (t < width) { totals[t] += totals[t + width]; }
   }
   if (t > 0u) { return; }
-  descend_dense(OUTPUT_BIAS_AT, totals[0].x * (2.0 / f32(step.samples)), 0.0);
-  work[LOSSES_AT + step.loss] = totals[0].y;
+  move_dense(OUTPUT_BIAS_AT, dense_element(OUTPUT_BIAS_AT), totals[0].x * (2.0 / f32(step.samples)), 0.0);
+  marks[LOSSES_AT + step.loss] = bitcast<u32>(totals[0].y);
 }
 
 // Rows of users (side 0) and movies (side 1): ROW_LANES threads have one sample each, and look for the others about the same row. The
@@ -169,22 +167,21 @@ fn update_rows(group: u32, side: u32, t: u32) {
   move_row(row, side, stands, lane, &slopes);
 }
 
-/** Bit c: sample begin + c·ROW_LANES is about the row. */
+/** Bit c: sample begin + c·ROW_LANES is about the row. BATCH_ROWS has room for all 32, so that none waits for another. */
 fn find_same(row: u32, ids_at: u32, begin: u32) -> u32 {
   var bits = 0u;
   for (var c = 0u; c < 32u; c++) {
     let j = begin + c * ROW_LANES;
-    if (j >= step.samples) { break; }
-    bits |= select(0u, 1u << c, marks[ids_at + j] == row);
+    bits |= select(0u, 1u << c, marks[ids_at + j] == row && j < step.samples);
   }
   return bits;
 }
 
 fn add_slopes(slopes: ptr<function, array<f32, NUMBERS>>, side: u32, j: u32, lane: u32) {
-  let at = select(USER_SLOPES_AT, MOVIE_SLOPES_AT, side == 1u) + j * W;
+  let at = select(USER_SLOPES_AT, MOVIE_SLOPES_AT, side == 1u) + j / 4u;
   for (var n = 0u; n < NUMBERS; n++) {
     let k = lane + n * ROW_LANES;
-    if (k < W) { (*slopes)[n] += work[at + k]; }
+    if (k < W) { (*slopes)[n] += work[at + k * BATCH_QUADS][j % 4u]; }
   }
 }
 
