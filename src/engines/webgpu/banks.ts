@@ -37,7 +37,7 @@ export function rowsOfBank({ rows, bankRows }: Banks, bank: number): { from: num
 }
 
 /** NAME_bank(row), NAME_local(row): which bank has a row, and its number there; NAME_load(bank, at), NAME_store(bank, at, value). */
-export function tableFunctions(banks: Banks): string {
+export function tableFunctions(banks: Banks, writable: boolean): string {
   const { name, bankRows, count } = banks;
   const single = count === 1;
   const store = bankNames(banks).map((bank) => `${bank}[at] = value;`);
@@ -46,8 +46,7 @@ const ${name}_BANK_ROWS = ${bankRows}u;
 const ${name}_ROWS = ${banks.rows}u;
 fn ${name}_bank(row: u32) -> u32 { return ${single ? '0u' : `row / ${bankRows}u`}; }
 fn ${name}_local(row: u32) -> u32 { return ${single ? 'row' : `row % ${bankRows}u`}; }
-${loadFunction(banks)}
-fn ${name}_store(bank: u32, at: u32, value: u32) { ${byBank(store)} }`;
+${loadFunction(banks)}${writable ? `\nfn ${name}_store(bank: u32, at: u32, value: u32) { ${byBank(store)} }` : ''}`;
 }
 
 /** NAME(i): element i of an array of single numbers. */

@@ -84,39 +84,53 @@ fn biases_of(sample: u32, now: u32) -> f32 {
   return sum;
 }
 
-/** Units h, h + THREADS … of the PER_THREAD at a time: so many, so that an input is read once for all of them. */
+/** Of units h, h + THREADS … */
+struct Units {
+  first: Tile,
+  second: Tile,
+  third: Tile,
+  fourth: Tile,
+}
+
+/** PER_THREAD units at a time: so many, so that an input is read once for all of them. */
 fn add_units(h: u32, before: Tile) -> Tile {
   // Where there is no such unit, the last one is computed again, and left out below.
   let h1 = min(h + THREADS, H - 1u);
   let h2 = min(h + 2u * THREADS, H - 1u);
   let h3 = min(h + 3u * THREADS, H - 1u);
-  var a0 = biased(h);
-  var a1 = biased(h1);
-  var a2 = biased(h2);
-  var a3 = biased(h3);
-  for (var k = 0u; k < X; k++) {
-    let input = tile_of(k);
-    a0 = add_weighted(a0, dense[k * H + h], input);
-    if (PER_THREAD > 1u) { a1 = add_weighted(a1, dense[k * H + h1], input); }
-    if (PER_THREAD > 2u) { a2 = add_weighted(a2, dense[k * H + h2], input); }
-    if (PER_THREAD > 3u) { a3 = add_weighted(a3, dense[k * H + h3], input); }
+  let hs = vec4u(h, h1, h2, h3);
+  var a = Units(biased(h), biased(h1), biased(h2), biased(h3));
+  // Four inputs at a time, so that their weights are on the way together. X is even.
+  for (var k = 0u; k < X; k += 4u) {
+    a = add_input(add_input(a, k, hs), k + 1u, hs);
+    if (X % 4u == 0u || k + 2u < X) { a = add_input(add_input(a, k + 2u, hs), k + 3u, hs); }
   }
-  var sums = finish_unit(h, a0, before);
-  var bits = bits_of(a0);
+  var sums = finish_unit(h, a.first, before);
+  var bits = bits_of(a.first);
   if (PER_THREAD > 1u && h + THREADS < H) {
-    sums = finish_unit(h1, a1, sums);
-    bits |= bits_of(a1) << 8u;
+    sums = finish_unit(h1, a.second, sums);
+    bits |= bits_of(a.second) << 8u;
   }
   if (PER_THREAD > 2u && h + 2u * THREADS < H) {
-    sums = finish_unit(h2, a2, sums);
-    bits |= bits_of(a2) << 16u;
+    sums = finish_unit(h2, a.third, sums);
+    bits |= bits_of(a.third) << 16u;
   }
   if (PER_THREAD > 3u && h + 3u * THREADS < H) {
-    sums = finish_unit(h3, a3, sums);
-    bits |= bits_of(a3) << 24u;
+    sums = finish_unit(h3, a.fourth, sums);
+    bits |= bits_of(a.fourth) << 24u;
   }
   keep_bits(word_of(h), bits);
   return sums;
+}
+
+fn add_input(before: Units, k: u32, hs: vec4u) -> Units {
+  let input = tile_of(k);
+  var a = before;
+  a.first = add_weighted(a.first, dense[k * H + hs.x], input);
+  if (PER_THREAD > 1u) { a.second = add_weighted(a.second, dense[k * H + hs.y], input); }
+  if (PER_THREAD > 2u) { a.third = add_weighted(a.third, dense[k * H + hs.z], input); }
+  if (PER_THREAD > 3u) { a.fourth = add_weighted(a.fourth, dense[k * H + hs.w], input); }
+  return a;
 }
 
 fn biased(h: u32) -> Tile {
@@ -144,19 +158,21 @@ fn bits_of(a: Tile) -> u32 {
 }
 
 /**
- * Adds partial[q·THREADS + t] up over t, by sixteens: in the same order whoever is fast. Not by twos, since barriers are what a software
- * driver is slowest at.
+ * Adds partial[q·THREADS + t] up over t, by eights: in the same order whoever is fast. Not by twos, since barriers are what a software
+ * driver is slowest at; not by more, since a thread waits for each.
  */
 fn add_partials(t: u32) {
-  for (var count = THREADS; count > 1u; count = (count + 15u) / 16u) {
-    let width = (count + 15u) / 16u;
-    workgroupBarrier();
-    if (t < width * QUADS) {
-      let at = t / width * THREADS + t % width;
-      partial[at] = sum_of(at, width, count / width);
-    }
-  }
+  add_level(t, THREADS / 8u, 8u);
+  add_level(t, THREADS / 64u, 8u);
+  add_level(t, 1u, THREADS / 64u);
   workgroupBarrier();
+}
+
+fn add_level(t: u32, width: u32, count: u32) {
+  workgroupBarrier();
+  if (t >= width * QUADS) { return; }
+  let at = t / width * THREADS + t % width;
+  partial[at] = sum_of(at, width, count);
 }
 
 /** partial[at] + partial[at + stride] + …, so many. */

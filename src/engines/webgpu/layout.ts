@@ -16,11 +16,13 @@ export const SKIPS = 512;
 /** Losses of steps that are kept until they are read. */
 export const LOSSES = 4096;
 /** In one submission. */
-export const MOST_SAMPLES = 2 ** 20;
+const MOST_SAMPLES = 2 ** 20;
 /** User, movie and target. */
 export const RATING_BYTES = 12;
-/** Hidden units of a workgroup of phase B; the tiles of a batch are shared out among THREADS / UNITS slices. */
+/** Hidden units of a workgroup of phase B. */
 const UNITS = 8;
+/** Of eight inputs: what the units' threads have at a time. */
+const MOST_CHUNKS = 4;
 /** Of a thread of the forward pass, at a time. */
 const MOST_UNITS = 4;
 
@@ -29,8 +31,9 @@ export interface Layout {
   tables: { users: Banks; movies: Banks };
   /** None to score only, and where the ratings are streamed. */
   ratings: Banks[];
-  /** Samples that are sent to the device at a time; 0: all ratings stay there. */
-  streamed: number;
+  /** Samples whose ratings lie in the order of the epoch: those of a submission. */
+  upcoming: number;
+  skipsLength: number;
   /** Parameters of the layers, one part after another: hidden weights (X × H), hidden biases (H), output weights (H), bias. */
   denseLength: number;
   denseParts: number;
@@ -55,7 +58,9 @@ export function layoutOf(plan: ModelPlan, limits: GpuLimits, isStreamed: boolean
       movies: planBanks('movies', M, rowLength, limits),
     },
     ratings: ratings.map((name) => planBanks(name, plan.ratings, 1, limits)),
-    streamed: isStreamed ? streamedSamples(sizes.batchSize, limits) : 0,
+    upcoming: plan.optimizer ? upcomingSamples(plan, sizes.batchSize, limits) : 0,
+    // Bound by all shaders that read rows, whether rows wait or not.
+    skipsLength: sizes.moments === 1 ? 4 * SKIPS * 4 : 4,
     denseLength: denseOffsets(sizes).DENSE_LENGTH,
     denseParts: parts,
     ...lengths,
@@ -84,15 +89,19 @@ function tileOf(X: number, H: number, { workgroupBytes, workgroupThreads }: GpuL
     const perThread = Math.max(1, Math.min(MOST_UNITS, Math.ceil(H / threads)));
     const words = threads * Math.ceil(H / (threads * perThread));
     for (const quads of [2, 1]) {
-      if (quads * 16 * (X + threads) + 4 * words + ids <= workgroupBytes) return { threads, perThread, words, quads };
+      if (quads * 16 * (X + threads) + 4 * words + ids <= workgroupBytes)
+        return { threads, perThread, words, quads };
     }
   }
-  throw new AppError('ENGINE_OUT_OF_MEMORY', `engine webgpu needs workgroups of ${THREADS.at(-1)} threads that share more than ${workgroupBytes} bytes`);
+  throw new AppError(
+    'ENGINE_OUT_OF_MEMORY',
+    `engine webgpu needs workgroups of ${THREADS.at(-1)} threads that share more than ${workgroupBytes} bytes`,
+  );
 }
 
 /** A batch at least. */
-function streamedSamples(batchSize: number, { bindingBytes }: GpuLimits): number {
-  return Math.max(batchSize, Math.min(MOST_SAMPLES, Math.floor(bindingBytes / RATING_BYTES)));
+function upcomingSamples({ ratings }: ModelPlan, batchSize: number, { bindingBytes }: GpuLimits): number {
+  return Math.max(batchSize, Math.min(ratings, MOST_SAMPLES, Math.floor(bindingBytes / RATING_BYTES)));
 }
 
 function constantsOf({ K, X, H, W, moments, parts, threads, perThread, words, quads, ...parted }: Sizes) {
@@ -101,9 +110,13 @@ function constantsOf({ K, X, H, W, moments, parts, threads, perThread, words, qu
     ...{ QUADS: quads, TILE: 4 * quads, AT_LEAST_ONE_X: Math.max(X, 1), LANES: lanesOf(K, threads) },
     ...{ PER_THREAD: perThread, WORDS: words, AT_LEAST_ONE_WORD: Math.max(words, 1) },
     ...{ HAS_BIASES: parted.hasBiases, HAS_DOT: parted.hasDot, NOBODY: 0xffff_ffff },
-    ...{ UNITS, SLICES: threads / UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: rowLanes(W) },
-    SCALED: scaledLength(X),
+    ...{ UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: rowLanes(W) },
+    ...{ SCALED: scaledLength(X), CHUNKS_AT_ONCE: chunksAtOnce(X, threads) },
   };
+}
+
+function chunksAtOnce(X: number, threads: number): number {
+  return Math.min(scaledLength(X) / 8, MOST_CHUNKS, threads / (8 * UNITS));
 }
 
 /** Threads that share the sums of a pair of inputs over the units: enough that most threads have something to do. */
@@ -116,7 +129,7 @@ function rowLanes(W: number): number {
   return W <= 16 ? 16 : 32;
 }
 
-function denseOffsets({ X, H }: Sizes) {
+function denseOffsets({ X, H, parts }: Sizes) {
   const weights = X * H;
   const length = H > 0 ? weights + 2 * H + 1 : 1;
   return {
@@ -124,6 +137,7 @@ function denseOffsets({ X, H }: Sizes) {
     OUTPUT_WEIGHTS_AT: weights + H,
     OUTPUT_BIAS_AT: length - 1,
     DENSE_LENGTH: length,
+    LOSSES_AT: parts * length,
   };
 }
 
@@ -131,7 +145,7 @@ const NO_BATCH = { workLength: 0, marksLength: 0, constants: {} };
 
 /**
  * work (vectors of 4): e·[x; 1] (BATCH_ROWS × SCALED) where there is a hidden layer | slopes of users (W × BATCH_ROWS) | of movies.
- * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | losses | words of bits (tiles × WORDS).
+ * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | words of bits (tiles × WORDS).
  */
 function batchLayout({ X, H, W, batchSize, quads, words }: Sizes) {
   // As many as phase B compares at a time.
@@ -140,10 +154,15 @@ function batchLayout({ X, H, W, batchSize, quads, words }: Sizes) {
   const slopes = (W * rows) / 4;
   return {
     workLength: 4 * (scaled + 2 * slopes),
-    marksLength: 3 * rows + LOSSES + (rows / (4 * quads)) * words,
+    marksLength: 3 * rows + (rows / (4 * quads)) * words,
     constants: {
-      ...{ BATCH_ROWS: rows, BATCH_QUADS: rows / 4, USER_SLOPES_AT: scaled, MOVIE_SLOPES_AT: scaled + slopes },
-      ...{ ERRORS_AT: 2 * rows, LOSSES_AT: 3 * rows, BITS_AT: 3 * rows + LOSSES },
+      ...{
+        BATCH_ROWS: rows,
+        BATCH_QUADS: rows / 4,
+        USER_SLOPES_AT: scaled,
+        MOVIE_SLOPES_AT: scaled + slopes,
+      },
+      ...{ ERRORS_AT: 2 * rows, BITS_AT: 3 * rows },
     },
   };
 }

@@ -1,4 +1,4 @@
-// What a GPU can do at most: chains of multiply-adds that need no memory, and a dispatch that does next to nothing.
+// What a GPU can do at most: chains of multiply-adds that need no memory, an array read and written, and a dispatch that does next to nothing.
 
 @group(0) @binding(0) var<storage, read_write> results: array<f32>;
 
@@ -17,6 +17,16 @@ fn multiply(@builtin(global_invocation_id) id: vec3u) {
     d = fma(d, factor, vec4f(1e-3));
   }
   if (dot(a + b, c + d) == -1.0) { results[0] = 1.0; }
+}
+
+@group(0) @binding(0) var<storage, read_write> vectors: array<vec4f>;
+
+/** Every number of the array read and written, VECTORS vectors by each thread. */
+@compute @workgroup_size(256)
+fn stream(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
+  let threads = groups.x * groups.y * 256u;
+  let thread = id.y * groups.x * 256u + id.x;
+  for (var n = 0u; n < VECTORS; n++) { vectors[n * threads + thread] += vec4f(1.0); }
 }
 
 @compute @workgroup_size(1)

@@ -5,10 +5,9 @@ import { type CpuModel, type ModelPlan, tensorName } from '../cpuModel.js';
 import type { TrainingRatings } from '../engine.js';
 import { bankNames, rowsOfBank } from './banks.js';
 import type { Gpu } from './device.js';
-import { type Layout, layoutOf, RATING_BYTES } from './layout.js';
+import { type Layout, LOSSES, layoutOf, RATING_BYTES } from './layout.js';
 import { piecesOf, readTensor } from './pieces.js';
 import { Predictions } from './predictions.js';
-import { EPOCH_BYTES } from './shaders.js';
 import { openTopMovies } from './topMovies.js';
 import { Training } from './training.js';
 
@@ -19,8 +18,6 @@ export interface GpuTensors {
   layout: Layout;
   /** By the names of their bindings. */
   buffers: Record<string, GPUBuffer>;
-  /** The uniform EPOCH. */
-  epoch: GPUBuffer;
 }
 
 /**
@@ -50,8 +47,7 @@ function open(gpu: Gpu, plan: ModelPlan, isStreamed: boolean): Promise<CpuModel>
   return gpu
     .checked(() => {
       const layout = layoutOf(plan, gpu.limits, isStreamed);
-      const epoch = create('the epoch', EPOCH_BYTES, 'uniform');
-      const tensors = { gpu, plan, layout, epoch, buffers: createBuffers(layout, create) };
+      const tensors = { gpu, plan, layout, buffers: createBuffers(layout, create) };
       const training = plan.optimizer ? new Training(tensors, plan.optimizer, create) : null;
       const predictions = new Predictions(tensors, create);
       return gpuModel(tensors, training, predictions, create, destroy);
@@ -63,22 +59,22 @@ function open(gpu: Gpu, plan: ModelPlan, isStreamed: boolean): Promise<CpuModel>
 }
 
 function createBuffers(layout: Layout, create: Gpu['createBuffer']): Record<string, GPUBuffer> {
-  const { tables, ratings, streamed, denseLength, denseParts, workLength, marksLength } = layout;
+  const { tables, ratings, upcoming, denseLength, denseParts, skipsLength, workLength, marksLength } = layout;
   const banks = [
     ...[tables.users, tables.movies].map((each) => ({ what: `the table of ${each.name}`, each })),
     ...ratings.map((each) => ({ what: 'the ratings', each })),
   ];
   const buffers: Record<string, GPUBuffer> = {
-    dense: create('the layers', denseLength * denseParts * 4, 'storage'),
+    dense: create('the layers', (denseLength * denseParts + (upcoming > 0 ? LOSSES : 0)) * 4, 'storage'),
+    skips: create('skipped steps', skipsLength * 4, 'storage'),
   };
   for (const { what, each } of banks) {
     for (const name of bankNames(each)) buffers[name] = create(what, each.length * 4, 'storage');
   }
-  if (workLength === 0) return buffers;
-  if (streamed > 0)
-    buffers.streamed = create('the ratings of a submission', streamed * RATING_BYTES, 'storage');
+  if (upcoming === 0) return buffers;
   return {
     ...buffers,
+    upcoming: create('the ratings of a submission', upcoming * RATING_BYTES, 'storage'),
     work: create('the inputs and slopes of a batch', workLength * 4, 'storage'),
     marks: create('the samples of a batch', marksLength * 4, 'storage'),
   };

@@ -12,24 +12,24 @@ fn hash_below(value: u32, radix: u32) -> u32 {
 }
 
 fn order_key(round: u32) -> u32 {
-  return epoch.keys[round >> 2u][round & 3u];
+  return request.keys[round >> 2u][round & 3u];
 }
 
 fn permute(x: u32) -> u32 {
-  var right = x / epoch.a;
-  var left = x - right * epoch.a;
+  var right = x / request.a;
+  var left = x - right * request.a;
   for (var round = 0u; round < ORDER_ROUNDS; round += 2u) {
-    left += hash_below(right ^ order_key(round), epoch.a);
-    left -= select(0u, epoch.a, left >= epoch.a);
-    right += hash_below(left ^ order_key(round + 1u), epoch.b);
-    right -= select(0u, epoch.b, right >= epoch.b);
+    left += hash_below(right ^ order_key(round), request.a);
+    left -= select(0u, request.a, left >= request.a);
+    right += hash_below(left ^ order_key(round + 1u), request.b);
+    right -= select(0u, request.b, right >= request.b);
   }
-  return right * epoch.a + left;
+  return right * request.a + left;
 }
 
-/** The rating at a position of the epoch. */
+/** The rating at a position of the request. */
 fn rating_at(position: u32) -> u32 {
   var x = permute(position);
-  while (x >= epoch.count) { x = permute(x); }
+  while (x >= request.count) { x = permute(x); }
   return x;
 }

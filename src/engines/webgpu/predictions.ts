@@ -32,7 +32,7 @@ export class Predictions {
   readonly outputs: GPUBuffer;
   readonly #group: GPUBindGroup;
 
-  constructor({ gpu, plan, layout, buffers, epoch }: GpuTensors, create: Gpu['createBuffer']) {
+  constructor({ gpu, plan, layout, buffers }: GpuTensors, create: Gpu['createBuffer']) {
     this.#gpu = gpu;
     this.#movies = plan.shape.movies;
     this.#tile = Number(layout.constants.TILE);
@@ -44,7 +44,7 @@ export class Predictions {
     this.#pairs = create('pairs', 2 * this.#piece * 4, 'storage');
     this.outputs = create('outputs', this.#piece * 4, 'storage');
     const own = { pairs: this.#pairs, outputs: this.outputs };
-    this.#group = bindGroup(gpu, this.#program, { each: this.#requests, epoch }, { ...buffers, ...own });
+    this.#group = bindGroup(gpu, this.#program, this.#requests, { ...buffers, ...own });
   }
 
   /** How many users' scores of every movie it keeps at a time. */

@@ -4,7 +4,8 @@
 //   a_ih = W[h]·X[i], on_ih = (a_ih > 0), e_i = 2(ŷ_i − t_i)/B
 //   D[i] = Σ_h on_ih·w₂[h]·W[h]    ∂/∂[p_u; q_m] = e_i·D[i]
 
-var<workgroup> targets: array<f32, TILE>;
+/** What is added to outputs for their errors: biases, less targets. */
+var<workgroup> offsets: array<f32, TILE>;
 var<workgroup> errors: array<vec4f, QUADS>;
 /** Of the tile, as in `marks`. */
 var<workgroup> unit_words: array<u32, AT_LEAST_ONE_WORD>;
@@ -20,6 +21,8 @@ fn take_samples(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
   tile = group.x;
   if (t < TILE) { take_rating(t); }
   workgroupBarrier();
+  // By threads that have no inputs to wait for, as a rule.
+  if (t >= THREADS - TILE) { add_biases(t - (THREADS - TILE)); }
   forward(t, step.number - 1u);
   if (t < QUADS) { finish_outputs(t); }
   workgroupBarrier();
@@ -37,10 +40,10 @@ fn take_rating(s: u32) {
   var user = NOBODY;
   var movie = NOBODY;
   if (i < step.samples) {
-    let rating = rating_of(i);
-    user = rating.x;
-    movie = rating.y;
-    targets[s] = bitcast<f32>(rating.z);
+    let at = 3u * (step.first + i);
+    user = upcoming[at];
+    movie = upcoming[at + 1u];
+    offsets[s] = -bitcast<f32>(upcoming[at + 2u]);
   }
   tile_users[s] = user;
   tile_movies[s] = movie;
@@ -48,17 +51,21 @@ fn take_rating(s: u32) {
   marks[BATCH_ROWS + i] = movie;
 }
 
+fn add_biases(s: u32) {
+  offsets[s] += biases_of(s, step.number - 1u);
+}
+
 fn finish_outputs(q: u32) {
-  var differences = vec4f();
-  for (var c = 0u; c < 4u; c++) {
-    let s = q * 4u + c;
-    if (tile_users[s] == NOBODY) { continue; }
-    differences[c] = partial[q * THREADS][c] + biases_of(s, step.number - 1u) - targets[s];
-  }
-  for (var c = 0u; c < 4u; c++) {
-    marks[ERRORS_AT + tile * TILE + q * 4u + c] = bitcast<u32>(differences[c]);
-  }
+  let s = q * 4u;
+  let users = vec4u(tile_users[s], tile_users[s + 1u], tile_users[s + 2u], tile_users[s + 3u]);
+  let offset = vec4f(offsets[s], offsets[s + 1u], offsets[s + 2u], offsets[s + 3u]);
+  let differences = select(vec4f(), partial[q * THREADS] + offset, users != vec4u(NOBODY));
   errors[q] = differences * (2.0 / f32(step.samples));
+  let at = ERRORS_AT + tile * TILE + s;
+  marks[at] = bitcast<u32>(differences.x);
+  marks[at + 1u] = bitcast<u32>(differences.y);
+  marks[at + 2u] = bitcast<u32>(differences.z);
+  marks[at + 3u] = bitcast<u32>(differences.w);
 }
 
 /** e_i·[x_i; 1], which phase B sums over the samples: four numbers at a time. */
@@ -94,26 +101,50 @@ fn sum_units(t: u32) {
   }
 }
 
+/** Two words of bits at a time, so that the weights of their units are on the way together. */
 fn sum_lane(lane: u32, k: u32) -> Sums {
   var sums = Sums();
-  for (var h = lane; h < H; h += LANES) {
-    let bits = bits_in(unit_words[word_of(h)], h);
-    let weight = dense[OUTPUT_WEIGHTS_AT + h];
-    let on = Tile(ones_of(bits, 0u), ones_of(bits, 4u));
-    // X is even: both are there.
-    sums.first = add_weighted(sums.first, weight * dense[k * H + h], on);
-    sums.second = add_weighted(sums.second, weight * dense[(k + 1u) * H + h], on);
+  for (var word = lane; unit_of(word) < H; word += 2u * LANES) {
+    sums = add_word(add_word(sums, word, k), word + LANES, k);
   }
   return sums;
+}
+
+fn add_word(before: Sums, word: u32, k: u32) -> Sums {
+  let h = unit_of(word);
+  // Where there is no such unit, the last one is taken, with no bits.
+  let bits = select(0u, unit_words[min(word, WORDS - 1u)], h < H);
+  var sums = add_unit(before, bits, min(h, H - 1u), k);
+  if (PER_THREAD > 1u) { sums = add_unit(sums, bits >> 8u, min(h + THREADS, H - 1u), k); }
+  if (PER_THREAD > 2u) { sums = add_unit(sums, bits >> 16u, min(h + 2u * THREADS, H - 1u), k); }
+  if (PER_THREAD > 3u) { sums = add_unit(sums, bits >> 24u, min(h + 3u * THREADS, H - 1u), k); }
+  return sums;
+}
+
+fn add_unit(before: Sums, bits: u32, h: u32, k: u32) -> Sums {
+  let weight = dense[OUTPUT_WEIGHTS_AT + h];
+  let on = Tile(ones_of(bits, 0u), ones_of(bits, 4u));
+  // X is even: both are there.
+  return Sums(
+    add_weighted(before.first, weight * dense[k * H + h], on),
+    add_weighted(before.second, weight * dense[(k + 1u) * H + h], on),
+  );
 }
 
 /** Adds the lanes' sums up, and writes the slopes. */
 fn finish_sums(k: u32, sums: Tile, t: u32) {
   let lane = t % LANES;
+  let group = t - lane;
   partial[t] = sums.low;
   if (QUADS == 2u) { partial[THREADS + t] = sums.high; }
   workgroupBarrier();
-  if (lane < QUADS && k < X) { write_slopes(k, lane, sum_of(lane * THREADS + t - lane, 1u, LANES)); }
+  let width = LANES / 8u;
+  if (lane < width * QUADS) {
+    let at = lane / width * THREADS + group + lane % width;
+    partial[at] = sum_of(at, width, 8u);
+  }
+  workgroupBarrier();
+  if (lane < QUADS && k < X) { write_slopes(k, lane, sum_of(lane * THREADS + group, 1u, width)); }
   workgroupBarrier();
 }
 

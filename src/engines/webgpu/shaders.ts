@@ -5,25 +5,23 @@ import { readFileSync } from 'node:fs';
 import { AppError } from '../../errors.js';
 import { bankNames, elementFunction, tableFunctions } from './banks.js';
 import { COMPUTE_STAGE, type Gpu } from './device.js';
-import { type Layout, SKIPS } from './layout.js';
+import type { Layout } from './layout.js';
 
 /** What differs between the steps of a submission; one every UNIFORM_STRIDE bytes. Also in front of a catch-up. */
 export const STEP = 'first: u32, samples: u32, number: u32, loss: u32, rate: f32';
+/** What a submission gathers: a part of an epoch, and the order of that. */
+export const GATHER = 'first: u32, samples: u32, count: u32, a: u32, b: u32, keys: array<vec4u, 2>';
+/** Where GATHER has the keys, after a gap. */
+export const GATHER_KEYS_AT = 32;
 /** What differs between the dispatches of predictions. */
 export const REQUEST = 'base: u32, first: u32, count: u32, movies: u32, pairs: u32, now: u32';
 /** What the best movies of a block of users depend on. */
 export const TOP_REQUEST = 'movies: u32, places: u32';
-/** The order of an epoch and its skipped steps. */
-export const EPOCH = 'count: u32, a: u32, b: u32, keys: array<vec4u, 2>, skips: array<vec4f, 4 * SKIPS>';
-/** Bytes of EPOCH: three numbers and a gap, the keys (6 of 8), and the tables. */
-export const EPOCH_KEYS_AT = 16;
-export const EPOCH_SKIPS_AT = 48;
-export const EPOCH_BYTES = EPOCH_SKIPS_AT + 4 * SKIPS * 16;
 
 /** The least distance of dynamic offsets that every device has. */
 export const UNIFORM_STRIDE = 256;
-/** Of the part of it that is used: STEP, REQUEST. */
-const UNIFORM_BYTES = 32;
+/** Of the part of it that is used: GATHER is the largest. */
+const UNIFORM_BYTES = 64;
 
 /** A storage binding: name, element, and whether shaders write to it. */
 interface Binding {
@@ -34,53 +32,65 @@ interface Binding {
 
 export interface Program {
   layout: GPUBindGroupLayout;
-  /** Storage bindings in their order, after the two uniforms. */
+  /** Storage bindings in their order, after the uniform. */
   names: string[];
   pipeline(file: ShaderFile, entry: string): GPUComputePipeline;
 }
 
-type ShaderFile = 'samples' | 'update' | 'predict' | 'top';
+type ShaderFile = 'gather' | 'samples' | 'update' | 'predict' | 'top';
 
 /** Texts that a shader needs besides its own; readRows and writeRows stand for both tables. */
-const PARTS: Record<ShaderFile, (layout: Layout) => string[]> = {
-  samples: ({ streamed }) => [
-    ...(streamed ? ['streamedRatings'] : ['order', 'residentRatings']),
-    ...['skips', 'readRows', 'units', 'forward'],
-  ],
-  update: () => ['skips', 'readRows', 'units', 'descend', 'writeRows'],
-  predict: () => ['skips', 'readRows', 'units', 'forward'],
-  top: () => [],
+const PARTS: Record<ShaderFile, string[]> = {
+  gather: ['order'],
+  samples: ['skips', 'readRows', 'units', 'forward'],
+  update: ['skips', 'readRows', 'units', 'descend', 'writeRows'],
+  predict: ['skips', 'readRows', 'units', 'forward'],
+  top: [],
 };
 
 const read = (name: string) => readFileSync(new URL(`./${name}.wgsl`, import.meta.url), 'utf8');
 
-export function trainingProgram(gpu: Gpu, layout: Layout): Program {
-  const bindings: Binding[] = [
+/** Brings a submission's ratings into the order of the epoch. */
+export function gatherProgram(gpu: Gpu, layout: Layout): Program {
+  const bindings = [
     ...layout.ratings.flatMap((banks) => words(bankNames(banks), false)),
-    ...(layout.streamed ? words(['streamed'], false) : []),
-    ...tableBindings(layout, true),
-    { name: 'dense', element: 'f32', writable: true },
+    ...words(['upcoming'], true),
+  ];
+  const functions = layout.ratings.map(elementFunction).join('');
+  return openProgram(gpu, layout, { struct: 'request', fields: GATHER, bindings, functions });
+}
+
+/** Phase A of a step. */
+export function samplesProgram(gpu: Gpu, layout: Layout): Program {
+  const bindings: Binding[] = [
+    ...words(['upcoming'], false),
+    ...parameterBindings(layout, false),
     { name: 'work', element: 'vec4f', writable: true },
     { name: 'marks', element: 'u32', writable: true },
   ];
-  const functions = [...accessors(layout), ...layout.ratings.map(elementFunction)].join('');
+  const functions = accessors(layout, false);
+  return openProgram(gpu, layout, { struct: 'step', fields: STEP, bindings, functions });
+}
+
+/** Phase B of a step, and catching up. */
+export function updateProgram(gpu: Gpu, layout: Layout): Program {
+  const bindings: Binding[] = [
+    ...parameterBindings(layout, true),
+    { name: 'work', element: 'vec4f', writable: false },
+    { name: 'marks', element: 'u32', writable: false },
+  ];
+  const functions = accessors(layout, true);
   return openProgram(gpu, layout, { struct: 'step', fields: STEP, bindings, functions });
 }
 
 export function predictionProgram(gpu: Gpu, layout: Layout): Program {
   const bindings: Binding[] = [
-    // Writable although it is only read: the same functions go with both programs.
-    ...tableBindings(layout, true),
-    { name: 'dense', element: 'f32', writable: false },
+    ...parameterBindings(layout, false),
     { name: 'pairs', element: 'u32', writable: false },
     { name: 'outputs', element: 'f32', writable: true },
   ];
-  return openProgram(gpu, layout, {
-    struct: 'request',
-    fields: REQUEST,
-    bindings,
-    functions: accessors(layout).join(''),
-  });
+  const functions = accessors(layout, false);
+  return openProgram(gpu, layout, { struct: 'request', fields: REQUEST, bindings, functions });
 }
 
 /** The best movies of users, out of outputs that predictions have left. */
@@ -92,12 +102,17 @@ export function topProgram(gpu: Gpu, layout: Layout): Program {
   return openProgram(gpu, layout, { struct: 'request', fields: TOP_REQUEST, bindings, functions: '' });
 }
 
-function accessors({ tables }: Layout): string[] {
-  return [tables.users, tables.movies].map(tableFunctions);
+function accessors({ tables }: Layout, writable: boolean): string {
+  return [tables.users, tables.movies].map((banks) => tableFunctions(banks, writable)).join('');
 }
 
-function tableBindings({ tables }: Layout, writable: boolean): Binding[] {
-  return [tables.users, tables.movies].flatMap((banks) => words(bankNames(banks), writable));
+/** Rows, layers, and what rows have skipped. */
+function parameterBindings({ tables }: Layout, writable: boolean): Binding[] {
+  return [
+    ...[tables.users, tables.movies].flatMap((banks) => words(bankNames(banks), writable)),
+    { name: 'dense', element: 'f32', writable },
+    { name: 'skips', element: 'vec4f', writable: false },
+  ];
 }
 
 function words(names: string[], writable: boolean): Binding[] {
@@ -126,7 +141,7 @@ function openProgram(gpu: Gpu, layout: Layout, parts: ProgramParts): Program {
     layout: bindGroupLayout,
     names: parts.bindings.map(({ name }) => name),
     pipeline(file, entryPoint) {
-      const code = [prelude, ...PARTS[file](layout).map(partText), read(file)].join('\n');
+      const code = [prelude, ...PARTS[file].map(partText), read(file)].join('\n');
       const module = device.createShaderModule({ label: file, code });
       return device.createComputePipeline({ layout: pipelineLayout, compute: { module, entryPoint } });
     },
@@ -149,10 +164,9 @@ function layoutEntries(bindings: Binding[]): GPUBindGroupLayoutEntry[] {
       visibility,
       buffer: { type: 'uniform', hasDynamicOffset: true, minBindingSize: UNIFORM_BYTES },
     },
-    { binding: 1, visibility, buffer: { type: 'uniform' } },
     ...bindings.map(
       ({ writable }, index): GPUBindGroupLayoutEntry => ({
-        binding: index + 2,
+        binding: index + 1,
         visibility,
         buffer: { type: writable ? 'storage' : 'read-only-storage' },
       }),
@@ -163,15 +177,14 @@ function layoutEntries(bindings: Binding[]): GPUBindGroupLayoutEntry[] {
 export function bindGroup(
   { device }: Gpu,
   { layout, names }: Program,
-  uniforms: { each: GPUBuffer; epoch: GPUBuffer },
+  uniforms: GPUBuffer,
   buffers: Record<string, GPUBuffer>,
 ): GPUBindGroup {
   return device.createBindGroup({
     layout,
     entries: [
-      { binding: 0, resource: { buffer: uniforms.each, size: UNIFORM_BYTES } },
-      { binding: 1, resource: { buffer: uniforms.epoch } },
-      ...names.map((name, index) => ({ binding: index + 2, resource: { buffer: buffers[name] } })),
+      { binding: 0, resource: { buffer: uniforms, size: UNIFORM_BYTES } },
+      ...names.map((name, index) => ({ binding: index + 1, resource: { buffer: buffers[name] } })),
     ],
   });
 }
@@ -186,12 +199,10 @@ function preludeOf({ constants, floats }: Layout, { struct, fields, bindings, fu
       return `const ${name} = ${Number.isInteger(value) ? `${value}.0` : value};`;
     }),
     `struct Each { ${fields} }`,
-    `struct Epoch { ${EPOCH} }`,
     `@group(0) @binding(0) var<uniform> ${struct}: Each;`,
-    '@group(0) @binding(1) var<uniform> epoch: Epoch;',
     ...bindings.map(({ name, element, writable }, index) => {
       const access = writable ? 'read_write' : 'read';
-      return `@group(0) @binding(${index + 2}) var<storage, ${access}> ${name}: array<${element}>;`;
+      return `@group(0) @binding(${index + 1}) var<storage, ${access}> ${name}: array<${element}>;`;
     }),
   ];
   return `${lines.join('\n')}${functions}\n`;

@@ -4,9 +4,7 @@
 /** After `skipped` steps: w and v of a row that stood at w, v. `kind` 0: an embedding; 1: a bias. */
 fn after_skips(w: f32, v: f32, skipped: u32, kind: u32) -> vec2f {
   let first = kind * 2u * SKIPS;
-  var state = skip(epoch.skips[first + skipped % SKIPS], vec2f(w, v));
-  if (skipped >= SKIPS) { state = skip(epoch.skips[first + SKIPS + skipped / SKIPS], state); }
-  return state;
+  return skip(skips[first + SKIPS + skipped / SKIPS], skip(skips[first + skipped % SKIPS], vec2f(w, v)));
 }
 
 /** s: ww − 1, wv, vw, vv. The difference to w is kept, since ww is nearly 1. */

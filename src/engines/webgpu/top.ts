@@ -37,7 +37,7 @@ export class TopLists {
   }
 
   constructor(tensors: GpuTensors, predictions: Predictions, create: Gpu['createBuffer']) {
-    const { gpu, plan, layout, epoch } = tensors;
+    const { gpu, plan, layout } = tensors;
     this.#gpu = gpu;
     this.#movies = plan.shape.movies;
     this.#words = wordsOf(this.#movies);
@@ -54,7 +54,7 @@ export class TopLists {
     };
     const { request, ...own } = this.#buffers;
     const buffers = { ...own, outputs: predictions.outputs };
-    this.#group = bindGroup(gpu, this.#program, { each: request, epoch }, buffers);
+    this.#group = bindGroup(gpu, this.#program, request, buffers);
   }
 
   static has({ n }: Pick<TopMoviesRequest, 'n'>): boolean {

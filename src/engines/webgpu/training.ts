@@ -1,8 +1,9 @@
 // Steps on the device. Two dispatches each, hundreds in one submission; the host computes nothing for a step but its place and its rate.
 //
-//   A  take_samples  a workgroup a tile of samples: order, rows, forward, errors, sums over the units
+//   A  take_samples  a workgroup a tile of samples: rows, forward, errors, sums over the units
 //   B  update        sums over the samples; moves the layers, and the rows that the batch is about
 //
+// A submission begins with its ratings, brought into the order of the epoch by the device, or by the host where it keeps them (stream.ts).
 // Rows that a batch is not about wait (skips.wgsl). They catch up at the end of an epoch, before anyone can see the order in which
 // calls were made, and before more steps are skipped than the tables have.
 
@@ -10,16 +11,17 @@ import type { EpochPart } from '../cpuModel.js';
 import { ADAM, type OptimizerSettings, type StepsResult, type TrainingRatings } from '../engine.js';
 import { bankNames } from './banks.js';
 import type { Gpu } from './device.js';
-import { LOSSES, MOST_SAMPLES } from './layout.js';
+import { LOSSES } from './layout.js';
 import type { GpuTensors } from './model.js';
 import { notesAt } from './pieces.js';
 import {
   bindGroup,
-  EPOCH_BYTES,
-  EPOCH_KEYS_AT,
-  EPOCH_SKIPS_AT,
-  trainingProgram,
+  GATHER_KEYS_AT,
+  gatherProgram,
+  type Program,
+  samplesProgram,
   UNIFORM_STRIDE,
+  updateProgram,
 } from './shaders.js';
 import { MOST_SKIPPED, skipTables } from './skips.js';
 import { RatingStream } from './stream.js';
@@ -28,30 +30,29 @@ import { RatingStream } from './stream.js';
 const MOST_STEPS = 512;
 /** Submissions that wait for the device. */
 const MOST_WAITING = 4;
-const CATCH_UP_GROUPS = 1024;
+/** Of dispatches whose threads take their share of something. */
+const GROUPS = 1024;
 
 /** Steps of one submission. */
 interface Batches {
-  ratings: number;
-  /** The position of the first rating that the device has. */
-  sentFrom: number;
   firstStep: number;
   steps: number;
   /** Where the losses of these steps are kept. */
   loss: number;
 }
 
+interface Kernel {
+  pipeline: GPUComputePipeline;
+  group: GPUBindGroup;
+}
+
 export class Training {
   readonly #tensors: GpuTensors;
   readonly #optimizer: OptimizerSettings;
   readonly #uniforms: GPUBuffer;
-  readonly #group: GPUBindGroup;
-  readonly #pipelines: Record<
-    'takeSamples' | 'update' | 'catchUpUsers' | 'catchUpMovies',
-    GPUComputePipeline
-  >;
-  /** Null: the device has the ratings. */
-  readonly #stream: RatingStream | null;
+  readonly #kernels: Record<'takeSamples' | 'update' | 'catchUpUsers' | 'catchUpMovies', Kernel>;
+  /** By the device, or by the host. */
+  readonly #gather: Kernel | RatingStream;
   #learningRate = Number.NaN;
   #steps = 0;
   /** Since the last catch-up. */
@@ -59,18 +60,29 @@ export class Training {
   #skips: Float32Array = new Float32Array(0);
 
   constructor(tensors: GpuTensors, optimizer: OptimizerSettings, create: Gpu['createBuffer']) {
-    const { gpu, layout, buffers, epoch } = tensors;
+    const { gpu, layout, buffers } = tensors;
     this.#tensors = tensors;
     this.#optimizer = optimizer;
-    this.#uniforms = create('the places of steps', MOST_STEPS * UNIFORM_STRIDE, 'uniform');
-    this.#stream = layout.streamed ? new RatingStream(gpu, buffers.streamed, layout.streamed) : null;
-    const program = trainingProgram(gpu, layout);
-    this.#group = bindGroup(gpu, program, { each: this.#uniforms, epoch }, buffers);
-    this.#pipelines = {
-      takeSamples: program.pipeline('samples', 'take_samples'),
-      update: program.pipeline('update', 'update'),
-      catchUpUsers: program.pipeline('update', 'catch_up_users'),
-      catchUpMovies: program.pipeline('update', 'catch_up_movies'),
+    this.#uniforms = create('the places of steps', (MOST_STEPS + 1) * UNIFORM_STRIDE, 'uniform');
+    const samples = samplesProgram(gpu, layout);
+    const update = updateProgram(gpu, layout);
+    this.#kernels = {
+      takeSamples: this.#kernel(samples, 'samples', 'take_samples'),
+      update: this.#kernel(update, 'update', 'update'),
+      catchUpUsers: this.#kernel(update, 'update', 'catch_up_users'),
+      catchUpMovies: this.#kernel(update, 'update', 'catch_up_movies'),
+    };
+    this.#gather =
+      layout.ratings.length > 0
+        ? this.#kernel(gatherProgram(gpu, layout), 'gather', 'gather')
+        : new RatingStream(gpu, buffers.upcoming, layout.upcoming);
+  }
+
+  #kernel(program: Program, ...[file, entry]: Parameters<Program['pipeline']>): Kernel {
+    const { gpu, buffers } = this.#tensors;
+    return {
+      pipeline: program.pipeline(file, entry),
+      group: bindGroup(gpu, program, this.#uniforms, buffers),
     };
   }
 
@@ -91,7 +103,7 @@ export class Training {
 
   /** Those that the host keeps. */
   streamRatings(ratings: TrainingRatings): void {
-    this.#stream?.setRatings(ratings);
+    if (this.#gather instanceof RatingStream) this.#gather.setRatings(ratings);
   }
 
   setSteps(steps: number): void {
@@ -112,59 +124,47 @@ export class Training {
     return result;
   }
 
-  #beginEpoch({ learningRate, order }: EpochPart): void {
-    const { gpu, epoch } = this.#tensors;
-    if (learningRate !== this.#learningRate) this.#skips = skipTables(this.#optimizer, learningRate);
+  #beginEpoch({ learningRate }: EpochPart): void {
+    if (learningRate === this.#learningRate) return;
     this.#learningRate = learningRate;
-    const uniform = new Uint32Array(EPOCH_BYTES / 4);
-    // Count of ratings and radices; then the keys.
-    uniform.set(order.subarray(0, 3));
-    uniform.set(order.subarray(3), EPOCH_KEYS_AT / 4);
-    new Float32Array(uniform.buffer).set(this.#skips, EPOCH_SKIPS_AT / 4);
-    gpu.write(epoch, 0, uniform);
+    if (this.#optimizer.kind === 'adam') return;
+    const { gpu, buffers } = this.#tensors;
+    this.#skips = skipTables(this.#optimizer, learningRate);
+    gpu.write(buffers.skips, 0, this.#skips);
   }
 
   /** At most LOSSES steps; returns the number of samples. */
   async #takeSteps({ order }: EpochPart, firstStep: number, steps: number): Promise<number> {
     const { gpu, layout } = this.#tensors;
     const { batchSize } = this.#optimizer;
-    const mostSamples = layout.streamed || MOST_SAMPLES;
-    const most = Math.max(1, Math.min(MOST_STEPS, Math.floor(mostSamples / batchSize)));
+    const most = Math.max(1, Math.min(MOST_STEPS, Math.floor(layout.upcoming / batchSize)));
     const waiting: Promise<undefined>[] = [];
     for (let done = 0; done < steps; done += most) {
       gpu.check();
       const batches = { firstStep: firstStep + done, steps: Math.min(most, steps - done), loss: done };
-      this.#submit({ ratings: order[0], sentFrom: this.#send(order, batches), ...batches });
+      this.#submit(order, batches);
       waiting.push(gpu.device.queue.onSubmittedWorkDone());
       if (waiting.length > MOST_WAITING) await gpu.settled(waiting.shift()!);
     }
     return Math.min(order[0], (firstStep + steps) * batchSize) - firstStep * batchSize;
   }
 
-  /** Of ratings that the host keeps, those of these steps; returns the position of the first that the device has. */
-  #send(order: Uint32Array, { firstStep, steps }: Pick<Batches, 'firstStep' | 'steps'>): number {
-    if (!this.#stream) return 0;
-    const { batchSize } = this.#optimizer;
-    const first = firstStep * batchSize;
-    this.#stream.send(order, first, Math.min(order[0], first + steps * batchSize) - first);
-    return first;
-  }
-
-  #submit(batches: Batches): void {
+  #submit(order: Uint32Array, batches: Batches): void {
     const { gpu, layout } = this.#tensors;
     if (this.#now + batches.steps > MOST_SKIPPED) this.#catchUp();
     const { TILE, THREADS, ROW_LANES, UNIT_GROUPS } = layout.constants as Record<string, number>;
-    const places = this.#placesOf(batches);
+    const { takeSamples, update } = this.#kernels;
+    const places = this.#placesOf(order[0], batches);
     gpu.write(this.#uniforms, 0, places);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
+    this.#encodeGather(pass, order, batches);
     for (let step = 0; step < batches.steps; step++) {
-      const samples = places[(step * UNIFORM_STRIDE) / 4 + 1];
-      pass.setBindGroup(0, this.#group, [step * UNIFORM_STRIDE]);
-      pass.setPipeline(this.#pipelines.takeSamples);
-      pass.dispatchWorkgroups(Math.ceil(samples / TILE));
-      pass.setPipeline(this.#pipelines.update);
-      pass.dispatchWorkgroups(UNIT_GROUPS + 1 + 2 * Math.ceil((samples * ROW_LANES) / THREADS));
+      const at = step * UNIFORM_STRIDE;
+      const samples = places[at / 4 + 1];
+      encodeKernel(pass, takeSamples, at, Math.ceil(samples / TILE));
+      const rowGroups = Math.ceil((samples * ROW_LANES) / THREADS);
+      encodeKernel(pass, update, at, UNIT_GROUPS + 1 + 2 * rowGroups);
     }
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
@@ -172,16 +172,32 @@ export class Training {
     this.#steps += batches.steps;
   }
 
-  /** STEP for each: first, samples, number, loss, rate. */
-  #placesOf({ ratings, sentFrom, firstStep, steps, loss }: Batches): Uint32Array {
+  /** The ratings of these steps in the order of the epoch. */
+  #encodeGather(pass: GPUComputePassEncoder, order: Uint32Array, { firstStep, steps }: Batches): void {
+    const { batchSize } = this.#optimizer;
+    const first = firstStep * batchSize;
+    const samples = Math.min(order[0], first + steps * batchSize) - first;
+    if (this.#gather instanceof RatingStream) {
+      this.#gather.send(order, first, samples);
+      return;
+    }
+    const request = new Uint32Array(UNIFORM_STRIDE / 4);
+    // Count of ratings and radices; then the keys.
+    request.set([first, samples, ...order.subarray(0, 3)]);
+    request.set(order.subarray(3), GATHER_KEYS_AT / 4);
+    this.#tensors.gpu.write(this.#uniforms, MOST_STEPS * UNIFORM_STRIDE, request);
+    encodeKernel(pass, this.#gather, MOST_STEPS * UNIFORM_STRIDE, GROUPS);
+  }
+
+  /** STEP for each: first of those of the submission, samples, number, loss, rate. */
+  #placesOf(ratings: number, { firstStep, steps, loss }: Batches): Uint32Array {
     const { batchSize } = this.#optimizer;
     const places = new Uint32Array((steps * UNIFORM_STRIDE) / 4);
     const rates = new Float32Array(places.buffer);
     for (let step = 0; step < steps; step++) {
       const at = (step * UNIFORM_STRIDE) / 4;
-      const first = (firstStep + step) * batchSize;
-      places[at] = first - sentFrom;
-      places[at + 1] = Math.min(batchSize, ratings - first);
+      places[at] = step * batchSize;
+      places[at + 1] = Math.min(batchSize, ratings - (firstStep + step) * batchSize);
       places[at + 2] = this.#now + step + 1;
       places[at + 3] = loss + step;
       rates[at + 4] = this.#rateOf(this.#steps + step + 1);
@@ -198,7 +214,7 @@ export class Training {
   async #readLosses(steps: number): Promise<Float32Array> {
     const { gpu, layout, buffers } = this.#tensors;
     const losses = new Float32Array(steps);
-    await gpu.read(buffers.marks, Number(layout.constants.LOSSES_AT) * 4, losses);
+    await gpu.read(buffers.dense, Number(layout.constants.LOSSES_AT) * 4, losses);
     return losses;
   }
 
@@ -213,10 +229,8 @@ export class Training {
     gpu.write(this.#uniforms, 0, Uint32Array.of(0, 0, this.#now));
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    pass.setBindGroup(0, this.#group, [0]);
-    for (const pipeline of [this.#pipelines.catchUpUsers, this.#pipelines.catchUpMovies]) {
-      pass.setPipeline(pipeline);
-      pass.dispatchWorkgroups(CATCH_UP_GROUPS);
+    for (const kernel of [this.#kernels.catchUpUsers, this.#kernels.catchUpMovies]) {
+      encodeKernel(pass, kernel, 0, GROUPS);
     }
     pass.end();
     for (const banks of [users, movies]) {
@@ -226,4 +240,15 @@ export class Training {
     }
     gpu.device.queue.submit([encoder.finish()]);
   }
+}
+
+function encodeKernel(
+  pass: GPUComputePassEncoder,
+  { pipeline, group }: Kernel,
+  uniformAt: number,
+  groups: number,
+): void {
+  pass.setBindGroup(0, group, [uniformAt]);
+  pass.setPipeline(pipeline);
+  pass.dispatchWorkgroups(groups);
 }

@@ -20,14 +20,15 @@ fn update(
   }
 }
 
-// Hidden units: thread t has unit t % UNITS of the group and a slice of the tiles, for eight inputs, a chunk, at a time. The first OWNERS
-// threads own a weight each: they add its slices up and move it.
+// Hidden units: thread t has a unit of the group, a chunk of eight inputs and a slice of the tiles. The first OWNERS threads own a weight
+// each, number t of (chunk × unit × input): they add its slices up and move it.
 
-const OWNERS = UNITS * 8u;
-/** Slices that a thread adds up. */
+const OWNERS = CHUNKS_AT_ONCE * UNITS * 8u;
+const SLICES = THREADS / (CHUNKS_AT_ONCE * UNITS);
+/** Threads that add up the slices of a weight. */
 const SHARED_OUT = THREADS / OWNERS;
 
-/** Of unit t % UNITS and the slice, for the inputs of a chunk: two for each thread. */
+/** Of the thread's unit and chunk over its slice: two for each thread. */
 var<workgroup> sums: array<vec4f, 2u * THREADS>;
 var<workgroup> parts: array<f32, THREADS>;
 
@@ -37,22 +38,19 @@ struct Chunk {
 }
 
 fn update_units(group: u32, t: u32) {
-  let h = group * UNITS + t % UNITS;
-  let own_h = group * UNITS + t / 8u;
+  let own_h = group * UNITS + t / 8u % UNITS;
   let is_owner = t < OWNERS && own_h < H;
   var output_weight = 0.0;
   if (is_owner) { output_weight = dense[OUTPUT_WEIGHTS_AT + own_h]; }
   var output_slope = 0.0;
-  for (var chunk = 0u; chunk < SCALED / 8u; chunk++) {
-    let k = chunk * 8u + t % 8u;
+  for (var first = 0u; first < SCALED / 8u; first += CHUNKS_AT_ONCE) {
+    let k = (first + t / (8u * UNITS)) * 8u + t % 8u;
     let moves = is_owner && k <= X;
     let at = select(HIDDEN_BIASES_AT + own_h, k * H + own_h, k < X);
     var element = Element();
     // Read early: by the time that the sums are there, so is this.
     if (moves) { element = dense_element(at); }
-    var sum = Chunk();
-    if (h < H) { sum = sum_samples(h, chunk, t / UNITS); }
-    let total = sum_slices(sum, t);
+    let total = sum_slices(sum_samples(group, first, t), t);
     if (moves) {
       output_slope += element.w * total;
       move_dense(at, element, output_weight * total, select(0.0, PULL_WEIGHTS, k < X));
@@ -61,18 +59,28 @@ fn update_units(group: u32, t: u32) {
   workgroupBarrier();
   parts[t] = output_slope;
   workgroupBarrier();
-  if (t < UNITS && h < H) {
-    output_slope = 0.0;
-    for (var n = 0u; n < 8u; n++) { output_slope += parts[t * 8u + n]; }
-    let at = OUTPUT_WEIGHTS_AT + h;
-    move_dense(at, dense_element(at), output_slope, PULL_WEIGHTS);
+  move_output_weight(group, t);
+}
+
+fn move_output_weight(group: u32, t: u32) {
+  let h = group * UNITS + t;
+  if (t >= UNITS || h >= H) { return; }
+  var slope = 0.0;
+  for (var chunk = 0u; chunk < CHUNKS_AT_ONCE; chunk++) {
+    for (var n = 0u; n < 8u; n++) { slope += parts[(chunk * UNITS + t) * 8u + n]; }
   }
+  let at = OUTPUT_WEIGHTS_AT + h;
+  move_dense(at, dense_element(at), slope, PULL_WEIGHTS);
 }
 
 /** S[h] of a slice of the samples, for the inputs of a chunk. */
-fn sum_samples(h: u32, chunk: u32, slice: u32) -> Chunk {
+fn sum_samples(group: u32, first_chunk: u32, t: u32) -> Chunk {
   let tiles = (step.samples + TILE - 1u) / TILE;
+  let h = group * UNITS + t % UNITS;
+  let chunk = first_chunk + t / UNITS % CHUNKS_AT_ONCE;
+  let slice = t / (UNITS * CHUNKS_AT_ONCE);
   var sum = Chunk();
+  if (h >= H || chunk >= SCALED / 8u || slice >= SLICES) { return sum; }
   for (var tile = slice; tile < tiles; tile += SLICES) {
     let bits = bits_in(marks[BITS_AT + tile * WORDS + word_of(h)], h);
     let at = tile * TILE * (SCALED / 4u) + chunk * 2u;
@@ -94,7 +102,7 @@ fn add_sample(sum: Chunk, on: f32, at: u32) -> Chunk {
   return Chunk(fma(vec4f(on), work[at], sum.low), fma(vec4f(on), work[at + 1u], sum.high));
 }
 
-/** For an owner: the sum of its unit and input over the slices. */
+/** For an owner: the sum of its weight's slices. */
 fn sum_slices(own: Chunk, t: u32) -> f32 {
   sums[2u * t] = own.low;
   sums[2u * t + 1u] = own.high;
@@ -127,16 +135,20 @@ fn finish_batch(t: u32) {
   }
   if (t > 0u) { return; }
   move_dense(OUTPUT_BIAS_AT, dense_element(OUTPUT_BIAS_AT), totals[0].x * (2.0 / f32(step.samples)), 0.0);
-  marks[LOSSES_AT + step.loss] = bitcast<u32>(totals[0].y);
+  dense[LOSSES_AT + step.loss] = totals[0].y;
 }
 
 // Rows of users (side 0) and movies (side 1): ROW_LANES threads have one sample each, and look for the others about the same row. The
-// first of them owns it: sums the slopes of all of them, in a fixed order, and moves the row. Integers are compared, no
-// number is added atomically, so the same batch gives the same bits.
+// first of them owns it: sums the slopes of all of them, its own first and the others in a fixed order, and moves the row. Integers are
+// compared, no number is added atomically, so the same batch gives the same bits.
 
 /** Numbers of a row that a thread has. */
 const NUMBERS = (W + ROW_LANES - 1u) / ROW_LANES;
 
+/** Samples that are compared with at a time: 32 by each thread of those that share a sample. */
+const BLOCK = 32u * ROW_LANES;
+
+var<workgroup> batch_ids: array<vec4u, BLOCK / 4u>;
 var<workgroup> matches: array<u32, THREADS>;
 
 fn update_rows(group: u32, side: u32, t: u32) {
@@ -149,15 +161,18 @@ fn update_rows(group: u32, side: u32, t: u32) {
   let stands = note_of(row, side);
   var owns = row != NOBODY;
   var slopes = array<f32, NUMBERS>();
-  for (var first = 0u; first < step.samples; first += 32u * ROW_LANES) {
-    var bits = 0u;
-    if (owns) { bits = find_same(row, ids_at, first + lane); }
+  if (owns) { add_slopes(&slopes, side, i, lane); }
+  for (var first = 0u; first < step.samples; first += BLOCK) {
+    stage_ids(ids_at, first, t);
     workgroupBarrier();
-    matches[t] = bits;
+    matches[t] = select(0u, find_others(row, i - first, lane), owns);
     workgroupBarrier();
-    for (var other = 0u; other < ROW_LANES; other++) {
-      for (bits = matches[t - lane + other]; bits != 0u; bits &= bits - 1u) {
-        let j = first + countTrailingZeros(bits) * ROW_LANES + other;
+    // Most rows have one sample.
+    let lanes = select(0u, ROW_LANES, any_match(t - lane) != 0u);
+    for (var other = 0u; other < lanes; other++) {
+      for (var same = matches[t - lane + other]; same != 0u; same &= same - 1u) {
+        let c = countTrailingZeros(same);
+        let j = first + (c / 4u * ROW_LANES + other) * 4u + c % 4u;
         if (j < i) { owns = false; }
         if (owns) { add_slopes(&slopes, side, j, lane); }
       }
@@ -167,14 +182,32 @@ fn update_rows(group: u32, side: u32, t: u32) {
   move_row(row, side, stands, lane, &slopes);
 }
 
-/** Bit c: sample begin + c·ROW_LANES is about the row. BATCH_ROWS has room for all 32, so that none waits for another. */
-fn find_same(row: u32, ids_at: u32, begin: u32) -> u32 {
-  var bits = 0u;
-  for (var c = 0u; c < 32u; c++) {
-    let j = begin + c * ROW_LANES;
-    bits |= select(0u, 1u << c, marks[ids_at + j] == row && j < step.samples);
+/** Rows of samples first … first + BLOCK. */
+fn stage_ids(ids_at: u32, first: u32, t: u32) {
+  for (var e = t; e < BLOCK / 4u; e += THREADS) {
+    let j = first + vec4u(0u, 1u, 2u, 3u) + 4u * e;
+    // BATCH_ROWS is a multiple of BLOCK.
+    let ids = vec4u(marks[ids_at + j.x], marks[ids_at + j.y], marks[ids_at + j.z], marks[ids_at + j.w]);
+    batch_ids[e] = select(vec4u(NOBODY), ids, j < vec4u(step.samples));
   }
-  return bits;
+}
+
+/** Bits 4n … 4n + 3: which of the four samples at n·ROW_LANES + lane of the block are about the row, but for the block's sample `own`. */
+fn find_others(row: u32, own: u32, lane: u32) -> u32 {
+  var bits = 0u;
+  for (var n = 0u; n < 8u; n++) {
+    let same = select(vec4u(), vec4u(1u, 2u, 4u, 8u), batch_ids[n * ROW_LANES + lane] == vec4u(row));
+    bits |= ((same.x | same.y) | (same.z | same.w)) << (4u * n);
+  }
+  let own_bit = 1u << (own / (4u * ROW_LANES) % 8u * 4u + own % 4u);
+  return select(bits, bits & ~own_bit, own < BLOCK && own / 4u % ROW_LANES == lane);
+}
+
+/** Of the threads that share a sample, of which `first` is the first. */
+fn any_match(first: u32) -> u32 {
+  var any = 0u;
+  for (var other = 0u; other < ROW_LANES; other++) { any |= matches[first + other]; }
+  return any;
 }
 
 fn add_slopes(slopes: ptr<function, array<f32, NUMBERS>>, side: u32, j: u32, lane: u32) {

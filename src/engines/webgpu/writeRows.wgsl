@@ -8,12 +8,9 @@ fn TABLE_move(row: u32, k: u32, stands: u32, slope: f32) {
   let pull = select(PULL_EMBEDDINGS, PULL_BIASES, k >= K);
   var element = Element(bitcast<f32>(TABLE_load(bank, at)), bitcast<f32>(TABLE_load(bank, first_at)), 0.0);
   if (MOMENTS == 1u) {
-    let skipped = step.number - 1u - stands;
-    if (skipped > 0u) {
-      let state = after_skips(element.w, element.first, skipped, select(0u, 1u, k >= K));
-      element.w = state.x;
-      element.first = state.y;
-    }
+    let state = after_skips(element.w, element.first, step.number - 1u - stands, select(0u, 1u, k >= K));
+    element.w = state.x;
+    element.first = state.y;
   } else {
     element.second = bitcast<f32>(TABLE_load(bank, TABLE_at(row, 2u, k)));
   }
