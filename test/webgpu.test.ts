@@ -126,12 +126,12 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
     return { gpu, engine: webgpuEngine(gpu, found.device) };
   }
 
-  /** A table of users of 112 kB and ratings of 80 kB each. */
-  function longOptions(): TrainerOptions {
+  /** A table of users of 112 kB and three arrays of ratings of 80 kB each. */
+  function longOptions(ratings = 20_000): TrainerOptions {
     const shape = aShape({ users: 4000, biases: true });
     return someOptions({
       shape,
-      ratings: someRatings(shape, 20_000),
+      ratings: someRatings(shape, ratings),
       optimizer: { learningRate: 0.05, momentum: 0.9, batchSize: 64, l2: { biases: 0.1 } },
     });
   }
@@ -148,14 +148,28 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
     expect(parts.squaredErrorSum).toBe(whole.squaredErrorSum);
   });
 
-  // 20,000 ratings are 240 kB.
+  test.each([128, 256])('workgroups of %i threads agree with the reference', async (workgroupThreads) => {
+    const { engine } = await openGpu({ workgroupThreads });
+    const reference = await referenceDoor.open(SETTINGS);
+    // 1,100 units: more than two passes of all threads.
+    for (const hiddenLayers of [[], [40], [1100]]) {
+      const options = someOptions({ shape: aShape({ hiddenLayers, biases: true, dotProduct: true }) });
+      const [actual, expected] = [
+        await trained(engine, options, [[0, 0, 3]]),
+        await trained(reference, options, [[0, 0, 3]]),
+      ];
+      expectCloseOutcome(actual, expected, ONE_STEP);
+    }
+  });
+
+  // 40,000 ratings are 480 kB, and each of their arrays needs three bindings.
   test.each([
     ['what they may take', { residentBytes: 100_000 }],
-    ['the bindings that there are', { storageBindings: 7 }],
+    ['the bindings that there are', { storageBindings: 8 }],
   ])('ratings beyond %s are streamed, and give the same bits', async (_, limits) => {
-    const options = longOptions();
+    const options = longOptions(40_000);
     const work: Work = [
-      [0, 0, 313],
+      [0, 0, 625],
       [1, 0, 7],
       [1, 7, 3],
     ];

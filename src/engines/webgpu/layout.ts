@@ -13,6 +13,8 @@ import { type GpuLimits, roundUp } from './device.js';
 const THREADS = [512, 256, 128];
 /** Skipped steps that are tabulated one by one; the same number again of so many at a time. */
 export const SKIPS = 512;
+/** In one submission: enough that submitting costs little, few enough that the queue holds some milliseconds of work. */
+export const MOST_STEPS = 512;
 /** Losses of steps that are kept until they are read. */
 export const LOSSES = 4096;
 /** In one submission. */
@@ -60,7 +62,7 @@ export function layoutOf(plan: ModelPlan, limits: GpuLimits, isStreamed: boolean
     ratings: ratings.map((name) => planBanks(name, plan.ratings, 1, limits)),
     upcoming: plan.optimizer ? upcomingSamples(plan, sizes.batchSize, limits) : 0,
     // Bound by all shaders that read rows, whether rows wait or not.
-    skipsLength: sizes.moments === 1 ? 4 * SKIPS * 4 : 4,
+    skipsLength: [4, 4 * SKIPS * 4, MOST_STEPS][sizes.moments],
     denseLength: denseOffsets(sizes).DENSE_LENGTH,
     denseParts: parts,
     ...lengths,
@@ -110,9 +112,15 @@ function constantsOf({ K, X, H, W, moments, parts, threads, perThread, words, qu
     ...{ QUADS: quads, TILE: 4 * quads, AT_LEAST_ONE_X: Math.max(X, 1), LANES: lanesOf(K, threads) },
     ...{ PER_THREAD: perThread, WORDS: words, AT_LEAST_ONE_WORD: Math.max(words, 1) },
     ...{ HAS_BIASES: parted.hasBiases, HAS_DOT: parted.hasDot, NOBODY: 0xffff_ffff },
-    ...{ UNITS, UNIT_GROUPS: Math.ceil(H / UNITS), ROW_LANES: rowLanes(W) },
-    ...{ SCALED: scaledLength(X), CHUNKS_AT_ONCE: chunksAtOnce(X, threads) },
+    ...{ UPDATE_THREADS: updateThreads(threads), UNITS, UNIT_GROUPS: Math.ceil(H / UNITS) },
+    ...{ ROW_LANES: rowLanes(W, threads), SCALED: scaledLength(X) },
+    CHUNKS_AT_ONCE: chunksAtOnce(X, updateThreads(threads)),
   };
+}
+
+/** Of a workgroup of phase B: so few that a GPU has room for all its workgroups at once. */
+function updateThreads(threads: number): number {
+  return Math.min(threads, 256);
 }
 
 function chunksAtOnce(X: number, threads: number): number {
@@ -125,8 +133,8 @@ function lanesOf(K: number, threads: number): number {
 }
 
 /** Threads that share a row of the tables. */
-function rowLanes(W: number): number {
-  return W <= 16 ? 16 : 32;
+function rowLanes(W: number, threads: number): number {
+  return W <= 16 || threads < 256 ? 16 : 32;
 }
 
 function denseOffsets({ X, H, parts }: Sizes) {
@@ -138,6 +146,7 @@ function denseOffsets({ X, H, parts }: Sizes) {
     OUTPUT_BIAS_AT: length - 1,
     DENSE_LENGTH: length,
     LOSSES_AT: parts * length,
+    FINISHED_AT: parts * length + LOSSES,
   };
 }
 
@@ -145,16 +154,16 @@ const NO_BATCH = { workLength: 0, marksLength: 0, constants: {} };
 
 /**
  * work (vectors of 4): e·[x; 1] (BATCH_ROWS × SCALED) where there is a hidden layer | slopes of users (W × BATCH_ROWS) | of movies.
- * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | words of bits (tiles × WORDS).
+ * marks (u32): users, movies and errors of the samples (BATCH_ROWS each) | words of bits (tiles × WORDS) | steps begun.
  */
-function batchLayout({ X, H, W, batchSize, quads, words }: Sizes) {
+function batchLayout({ X, H, W, batchSize, threads, quads, words }: Sizes) {
   // As many as phase B compares at a time.
-  const rows = roundUp(batchSize, 32 * rowLanes(W));
+  const rows = roundUp(batchSize, 32 * rowLanes(W, threads));
   const scaled = H > 0 ? (rows * scaledLength(X)) / 4 : 0;
   const slopes = (W * rows) / 4;
   return {
     workLength: 4 * (scaled + 2 * slopes),
-    marksLength: 3 * rows + (rows / (4 * quads)) * words,
+    marksLength: 3 * rows + (rows / (4 * quads)) * words + 1,
     constants: {
       ...{
         BATCH_ROWS: rows,
@@ -163,6 +172,8 @@ function batchLayout({ X, H, W, batchSize, quads, words }: Sizes) {
         MOVIE_SLOPES_AT: scaled + slopes,
       },
       ...{ ERRORS_AT: 2 * rows, BITS_AT: 3 * rows },
+      BEGUN_AT: 3 * rows + (rows / (4 * quads)) * words,
+      BATCH_SIZE: batchSize,
     },
   };
 }

@@ -65,7 +65,7 @@ function createBuffers(layout: Layout, create: Gpu['createBuffer']): Record<stri
     ...ratings.map((each) => ({ what: 'the ratings', each })),
   ];
   const buffers: Record<string, GPUBuffer> = {
-    dense: create('the layers', (denseLength * denseParts + (upcoming > 0 ? LOSSES : 0)) * 4, 'storage'),
+    dense: create('the layers', (denseLength * denseParts + (upcoming > 0 ? LOSSES + 1 : 0)) * 4, 'storage'),
     skips: create('skipped steps', skipsLength * 4, 'storage'),
   };
   for (const { what, each } of banks) {

@@ -19,6 +19,8 @@ fn keep_bits(word: u32, bits: u32) {
 @compute @workgroup_size(THREADS)
 fn take_samples(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
   tile = group.x;
+  let finished = u32(dense[FINISHED_AT]);
+  begin_step(finished);
   if (t < TILE) { take_rating(t); }
   workgroupBarrier();
   // By threads that have no inputs to wait for, as a rule.
@@ -33,6 +35,7 @@ fn take_samples(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_i
     for (var e = t; e < X * QUADS; e += THREADS) { write_slopes(e % AT_LEAST_ONE_X, e / AT_LEAST_ONE_X, vec4f()); }
   }
   if (HAS_BIASES && t < QUADS) { write_bias_slopes(t); }
+  if (tile == 0u && t == 0u) { marks[BEGUN_AT] = finished + 1u; }
 }
 
 fn take_rating(s: u32) {

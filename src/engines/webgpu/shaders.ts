@@ -7,8 +7,8 @@ import { bankNames, elementFunction, tableFunctions } from './banks.js';
 import { COMPUTE_STAGE, type Gpu } from './device.js';
 import type { Layout } from './layout.js';
 
-/** What differs between the steps of a submission; one every UNIFORM_STRIDE bytes. Also in front of a catch-up. */
-export const STEP = 'first: u32, samples: u32, number: u32, loss: u32, rate: f32';
+/** The steps of a submission: step.wgsl tells which of them it is. Also in front of a catch-up. */
+export const SUBMISSION = 'samples: u32, number: u32, loss: u32, rate: f32';
 /** What a submission gathers: a part of an epoch, and the order of that. */
 export const GATHER = 'first: u32, samples: u32, count: u32, a: u32, b: u32, keys: array<vec4u, 2>';
 /** Where GATHER has the keys, after a gap. */
@@ -42,8 +42,8 @@ type ShaderFile = 'gather' | 'samples' | 'update' | 'predict' | 'top';
 /** Texts that a shader needs besides its own; readRows and writeRows stand for both tables. */
 const PARTS: Record<ShaderFile, string[]> = {
   gather: ['order'],
-  samples: ['skips', 'readRows', 'units', 'forward'],
-  update: ['skips', 'readRows', 'units', 'descend', 'writeRows'],
+  samples: ['step', 'skips', 'readRows', 'units', 'forward'],
+  update: ['step', 'skips', 'readRows', 'units', 'descend', 'writeRows'],
   predict: ['skips', 'readRows', 'units', 'forward'],
   top: [],
 };
@@ -60,27 +60,16 @@ export function gatherProgram(gpu: Gpu, layout: Layout): Program {
   return openProgram(gpu, layout, { struct: 'request', fields: GATHER, bindings, functions });
 }
 
-/** Phase A of a step. */
-export function samplesProgram(gpu: Gpu, layout: Layout): Program {
+/** Both phases of a step, and catching up: bound once for a submission, since binding anything takes a GPU a microsecond and more. */
+export function stepProgram(gpu: Gpu, layout: Layout): Program {
   const bindings: Binding[] = [
     ...words(['upcoming'], false),
-    ...parameterBindings(layout, false),
+    ...parameterBindings(layout, true),
     { name: 'work', element: 'vec4f', writable: true },
     { name: 'marks', element: 'u32', writable: true },
   ];
-  const functions = accessors(layout, false);
-  return openProgram(gpu, layout, { struct: 'step', fields: STEP, bindings, functions });
-}
-
-/** Phase B of a step, and catching up. */
-export function updateProgram(gpu: Gpu, layout: Layout): Program {
-  const bindings: Binding[] = [
-    ...parameterBindings(layout, true),
-    { name: 'work', element: 'vec4f', writable: false },
-    { name: 'marks', element: 'u32', writable: false },
-  ];
   const functions = accessors(layout, true);
-  return openProgram(gpu, layout, { struct: 'step', fields: STEP, bindings, functions });
+  return openProgram(gpu, layout, { struct: 'submission', fields: SUBMISSION, bindings, functions });
 }
 
 export function predictionProgram(gpu: Gpu, layout: Layout): Program {
@@ -120,7 +109,7 @@ function words(names: string[], writable: boolean): Binding[] {
 }
 
 interface ProgramParts {
-  struct: 'step' | 'request';
+  struct: 'submission' | 'request';
   fields: string;
   bindings: Binding[];
   functions: string;

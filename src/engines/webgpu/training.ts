@@ -11,23 +11,13 @@ import type { EpochPart } from '../cpuModel.js';
 import { ADAM, type OptimizerSettings, type StepsResult, type TrainingRatings } from '../engine.js';
 import { bankNames } from './banks.js';
 import type { Gpu } from './device.js';
-import { LOSSES } from './layout.js';
+import { LOSSES, MOST_STEPS } from './layout.js';
 import type { GpuTensors } from './model.js';
 import { notesAt } from './pieces.js';
-import {
-  bindGroup,
-  GATHER_KEYS_AT,
-  gatherProgram,
-  type Program,
-  samplesProgram,
-  UNIFORM_STRIDE,
-  updateProgram,
-} from './shaders.js';
+import { bindGroup, GATHER_KEYS_AT, gatherProgram, stepProgram, UNIFORM_STRIDE } from './shaders.js';
 import { MOST_SKIPPED, skipTables } from './skips.js';
 import { RatingStream } from './stream.js';
 
-/** In one submission: enough that submitting costs little, few enough that the queue holds some milliseconds of work. */
-const MOST_STEPS = 512;
 /** Submissions that wait for the device. */
 const MOST_WAITING = 4;
 /** Of dispatches whose threads take their share of something. */
@@ -41,18 +31,19 @@ interface Batches {
   loss: number;
 }
 
-interface Kernel {
-  pipeline: GPUComputePipeline;
-  group: GPUBindGroup;
-}
-
 export class Training {
   readonly #tensors: GpuTensors;
   readonly #optimizer: OptimizerSettings;
+  /** SUBMISSION, and GATHER. */
   readonly #uniforms: GPUBuffer;
-  readonly #kernels: Record<'takeSamples' | 'update' | 'catchUpUsers' | 'catchUpMovies', Kernel>;
+  /** Of all pipelines but `gather`. */
+  readonly #group: GPUBindGroup;
+  readonly #pipelines: Record<
+    'takeSamples' | 'update' | 'catchUpUsers' | 'catchUpMovies',
+    GPUComputePipeline
+  >;
   /** By the device, or by the host. */
-  readonly #gather: Kernel | RatingStream;
+  readonly #gather: { pipeline: GPUComputePipeline; group: GPUBindGroup } | RatingStream;
   #learningRate = Number.NaN;
   #steps = 0;
   /** Since the last catch-up. */
@@ -63,25 +54,26 @@ export class Training {
     const { gpu, layout, buffers } = tensors;
     this.#tensors = tensors;
     this.#optimizer = optimizer;
-    this.#uniforms = create('the places of steps', (MOST_STEPS + 1) * UNIFORM_STRIDE, 'uniform');
-    const samples = samplesProgram(gpu, layout);
-    const update = updateProgram(gpu, layout);
-    this.#kernels = {
-      takeSamples: this.#kernel(samples, 'samples', 'take_samples'),
-      update: this.#kernel(update, 'update', 'update'),
-      catchUpUsers: this.#kernel(update, 'update', 'catch_up_users'),
-      catchUpMovies: this.#kernel(update, 'update', 'catch_up_movies'),
+    this.#uniforms = create('steps', 2 * UNIFORM_STRIDE, 'uniform');
+    const program = stepProgram(gpu, layout);
+    this.#group = bindGroup(gpu, program, this.#uniforms, buffers);
+    this.#pipelines = {
+      takeSamples: program.pipeline('samples', 'take_samples'),
+      update: program.pipeline('update', 'update'),
+      catchUpUsers: program.pipeline('update', 'catch_up_users'),
+      catchUpMovies: program.pipeline('update', 'catch_up_movies'),
     };
     this.#gather =
       layout.ratings.length > 0
-        ? this.#kernel(gatherProgram(gpu, layout), 'gather', 'gather')
+        ? this.#openGather()
         : new RatingStream(gpu, buffers.upcoming, layout.upcoming);
   }
 
-  #kernel(program: Program, ...[file, entry]: Parameters<Program['pipeline']>): Kernel {
-    const { gpu, buffers } = this.#tensors;
+  #openGather() {
+    const { gpu, layout, buffers } = this.#tensors;
+    const program = gatherProgram(gpu, layout);
     return {
-      pipeline: program.pipeline(file, entry),
+      pipeline: program.pipeline('gather', 'gather'),
       group: bindGroup(gpu, program, this.#uniforms, buffers),
     };
   }
@@ -152,19 +144,22 @@ export class Training {
   #submit(order: Uint32Array, batches: Batches): void {
     const { gpu, layout } = this.#tensors;
     if (this.#now + batches.steps > MOST_SKIPPED) this.#catchUp();
-    const { TILE, THREADS, ROW_LANES, UNIT_GROUPS } = layout.constants as Record<string, number>;
-    const { takeSamples, update } = this.#kernels;
-    const places = this.#placesOf(order[0], batches);
-    gpu.write(this.#uniforms, 0, places);
+    const { TILE, UPDATE_THREADS, ROW_LANES, UNIT_GROUPS } = layout.constants as Record<string, number>;
+    const { takeSamples, update } = this.#pipelines;
+    const { batchSize } = this.#optimizer;
+    const first = batches.firstStep * batchSize;
+    const samples = Math.min(order[0] - first, batches.steps * batchSize);
+    this.#writeSubmission(batches, samples);
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    this.#encodeGather(pass, order, batches);
-    for (let step = 0; step < batches.steps; step++) {
-      const at = step * UNIFORM_STRIDE;
-      const samples = places[at / 4 + 1];
-      encodeKernel(pass, takeSamples, at, Math.ceil(samples / TILE));
-      const rowGroups = Math.ceil((samples * ROW_LANES) / THREADS);
-      encodeKernel(pass, update, at, UNIT_GROUPS + 1 + 2 * rowGroups);
+    this.#encodeGather(pass, order, first, samples);
+    pass.setBindGroup(0, this.#group, [0]);
+    for (let at = 0; at < samples; at += batchSize) {
+      const ofStep = Math.min(batchSize, samples - at);
+      pass.setPipeline(takeSamples);
+      pass.dispatchWorkgroups(Math.ceil(ofStep / TILE));
+      pass.setPipeline(update);
+      pass.dispatchWorkgroups(UNIT_GROUPS + 1 + 2 * Math.ceil((ofStep * ROW_LANES) / UPDATE_THREADS));
     }
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
@@ -172,11 +167,22 @@ export class Training {
     this.#steps += batches.steps;
   }
 
-  /** The ratings of these steps in the order of the epoch. */
-  #encodeGather(pass: GPUComputePassEncoder, order: Uint32Array, { firstStep, steps }: Batches): void {
-    const { batchSize } = this.#optimizer;
-    const first = firstStep * batchSize;
-    const samples = Math.min(order[0], first + steps * batchSize) - first;
+  #writeSubmission({ steps, loss }: Batches, samples: number): void {
+    const { gpu, layout, buffers } = this.#tensors;
+    const submission = Uint32Array.of(samples, this.#now + 1, loss, 0);
+    new Float32Array(submission.buffer)[3] = this.#learningRate;
+    gpu.write(this.#uniforms, 0, submission);
+    gpu.write(buffers.dense, Number(layout.constants.FINISHED_AT) * 4, Float32Array.of(0));
+    if (this.#optimizer.kind !== 'adam') return;
+    gpu.write(
+      buffers.skips,
+      0,
+      Float32Array.from({ length: steps }, (_, n) => this.#rateOf(this.#steps + n + 1)),
+    );
+  }
+
+  /** The ratings at positions first … first + samples of the epoch, in that order. */
+  #encodeGather(pass: GPUComputePassEncoder, order: Uint32Array, first: number, samples: number): void {
     if (this.#gather instanceof RatingStream) {
       this.#gather.send(order, first, samples);
       return;
@@ -185,29 +191,14 @@ export class Training {
     // Count of ratings and radices; then the keys.
     request.set([first, samples, ...order.subarray(0, 3)]);
     request.set(order.subarray(3), GATHER_KEYS_AT / 4);
-    this.#tensors.gpu.write(this.#uniforms, MOST_STEPS * UNIFORM_STRIDE, request);
-    encodeKernel(pass, this.#gather, MOST_STEPS * UNIFORM_STRIDE, GROUPS);
+    this.#tensors.gpu.write(this.#uniforms, UNIFORM_STRIDE, request);
+    pass.setBindGroup(0, this.#gather.group, [UNIFORM_STRIDE]);
+    pass.setPipeline(this.#gather.pipeline);
+    pass.dispatchWorkgroups(GROUPS);
   }
 
-  /** STEP for each: first of those of the submission, samples, number, loss, rate. */
-  #placesOf(ratings: number, { firstStep, steps, loss }: Batches): Uint32Array {
-    const { batchSize } = this.#optimizer;
-    const places = new Uint32Array((steps * UNIFORM_STRIDE) / 4);
-    const rates = new Float32Array(places.buffer);
-    for (let step = 0; step < steps; step++) {
-      const at = (step * UNIFORM_STRIDE) / 4;
-      places[at] = step * batchSize;
-      places[at + 1] = Math.min(batchSize, ratings - (firstStep + step) * batchSize);
-      places[at + 2] = this.#now + step + 1;
-      places[at + 3] = loss + step;
-      rates[at + 4] = this.#rateOf(this.#steps + step + 1);
-    }
-    return places;
-  }
-
-  /** How far step t goes; for adam with its correction of bias. */
+  /** How far adam's step t goes, its correction of bias included. */
   #rateOf(t: number): number {
-    if (this.#optimizer.kind !== 'adam') return this.#learningRate;
     return (this.#learningRate * Math.sqrt(1 - ADAM.beta2 ** t)) / (1 - ADAM.beta1 ** t);
   }
 
@@ -226,11 +217,13 @@ export class Training {
   #submitCatchUp(): void {
     const { gpu, layout, buffers } = this.#tensors;
     const { users, movies } = layout.tables;
-    gpu.write(this.#uniforms, 0, Uint32Array.of(0, 0, this.#now));
+    gpu.write(this.#uniforms, 0, Uint32Array.of(0, this.#now));
     const encoder = gpu.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    for (const kernel of [this.#kernels.catchUpUsers, this.#kernels.catchUpMovies]) {
-      encodeKernel(pass, kernel, 0, GROUPS);
+    pass.setBindGroup(0, this.#group, [0]);
+    for (const pipeline of [this.#pipelines.catchUpUsers, this.#pipelines.catchUpMovies]) {
+      pass.setPipeline(pipeline);
+      pass.dispatchWorkgroups(GROUPS);
     }
     pass.end();
     for (const banks of [users, movies]) {
@@ -240,15 +233,4 @@ export class Training {
     }
     gpu.device.queue.submit([encoder.finish()]);
   }
-}
-
-function encodeKernel(
-  pass: GPUComputePassEncoder,
-  { pipeline, group }: Kernel,
-  uniformAt: number,
-  groups: number,
-): void {
-  pass.setBindGroup(0, group, [uniformAt]);
-  pass.setPipeline(pipeline);
-  pass.dispatchWorkgroups(groups);
 }

@@ -3,16 +3,19 @@
 //
 //   S[h] = Σ_i on_ih·e_i·X[i]      ∂/∂W[h] = w₂[h]·S[h]      ∂/∂w₂[h] = W[h]·S[h]
 
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(UPDATE_THREADS)
 fn update(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) t: u32,
 ) {
+  let begun = marks[BEGUN_AT];
+  begin_step(begun - 1u);
   if (group.x < UNIT_GROUPS) {
     update_units(group.x, t);
   } else if (group.x == UNIT_GROUPS) {
     finish_batch(t);
+    if (t == 0u) { dense[FINISHED_AT] = f32(begun); }
   } else {
     let half = (groups.x - UNIT_GROUPS - 1u) / 2u;
     let of_rows = group.x - UNIT_GROUPS - 1u;
@@ -24,13 +27,13 @@ fn update(
 // each, number t of (chunk × unit × input): they add its slices up and move it.
 
 const OWNERS = CHUNKS_AT_ONCE * UNITS * 8u;
-const SLICES = THREADS / (CHUNKS_AT_ONCE * UNITS);
+const SLICES = UPDATE_THREADS / (CHUNKS_AT_ONCE * UNITS);
 /** Threads that add up the slices of a weight. */
-const SHARED_OUT = THREADS / OWNERS;
+const SHARED_OUT = UPDATE_THREADS / OWNERS;
 
 /** Of the thread's unit and chunk over its slice: two for each thread. */
-var<workgroup> sums: array<vec4f, 2u * THREADS>;
-var<workgroup> parts: array<f32, THREADS>;
+var<workgroup> sums: array<vec4f, 2u * UPDATE_THREADS>;
+var<workgroup> parts: array<f32, UPDATE_THREADS>;
 
 struct Chunk {
   low: vec4f,
@@ -81,13 +84,25 @@ fn sum_samples(group: u32, first_chunk: u32, t: u32) -> Chunk {
   let slice = t / (UNITS * CHUNKS_AT_ONCE);
   var sum = Chunk();
   if (h >= H || chunk >= SCALED / 8u || slice >= SLICES) { return sum; }
-  for (var tile = slice; tile < tiles; tile += SLICES) {
-    let bits = bits_in(marks[BITS_AT + tile * WORDS + word_of(h)], h);
-    let at = tile * TILE * (SCALED / 4u) + chunk * 2u;
-    sum = add_four(sum, ones_of(bits, 0u), at);
-    if (QUADS == 2u) { sum = add_four(sum, ones_of(bits, 4u), at + SCALED); }
+  // Two at a time, so that what they read is on the way together. Where there is no second one, the last is read again, with no bits.
+  for (var tile = slice; tile < tiles; tile += 2u * SLICES) {
+    let second = min(tile + SLICES, tiles - 1u);
+    let bits = bits_of_unit(tile, h);
+    let second_bits = select(0u, bits_of_unit(second, h), second == tile + SLICES);
+    sum = add_tile(add_tile(sum, bits, tile, chunk), second_bits, second, chunk);
   }
   return sum;
+}
+
+fn bits_of_unit(tile: u32, h: u32) -> u32 {
+  return bits_in(marks[BITS_AT + tile * WORDS + word_of(h)], h);
+}
+
+fn add_tile(before: Chunk, bits: u32, tile: u32, chunk: u32) -> Chunk {
+  let at = tile * TILE * (SCALED / 4u) + chunk * 2u;
+  let sum = add_four(before, ones_of(bits, 0u), at);
+  if (QUADS == 1u) { return sum; }
+  return add_four(sum, ones_of(bits, 4u), at + SCALED);
 }
 
 /** Samples one after the other, each SCALED numbers long. */
@@ -120,16 +135,16 @@ fn sum_slices(own: Chunk, t: u32) -> f32 {
 
 // The output bias and the loss.
 
-var<workgroup> totals: array<vec2f, THREADS>;
+var<workgroup> totals: array<vec2f, UPDATE_THREADS>;
 
 fn finish_batch(t: u32) {
   var total = vec2f();
-  for (var i = t; i < step.samples; i += THREADS) {
+  for (var i = t; i < step.samples; i += UPDATE_THREADS) {
     let difference = bitcast<f32>(marks[ERRORS_AT + i]);
     total += vec2f(difference, difference * difference);
   }
   totals[t] = total;
-  for (var width = THREADS / 2u; width > 0u; width /= 2u) {
+  for (var width = UPDATE_THREADS / 2u; width > 0u; width /= 2u) {
     workgroupBarrier();
     if (t < width) { totals[t] += totals[t + width]; }
   }
@@ -145,15 +160,15 @@ fn finish_batch(t: u32) {
 /** Numbers of a row that a thread has. */
 const NUMBERS = (W + ROW_LANES - 1u) / ROW_LANES;
 
-/** Samples that are compared with at a time: 32 by each thread of those that share a sample. */
+/** Samples that are compared with at a time: 32 by each thread of those that share a sample. At most four for each thread. */
 const BLOCK = 32u * ROW_LANES;
 
 var<workgroup> batch_ids: array<vec4u, BLOCK / 4u>;
-var<workgroup> matches: array<u32, THREADS>;
+var<workgroup> matches: array<u32, UPDATE_THREADS>;
 
 fn update_rows(group: u32, side: u32, t: u32) {
   let lane = t % ROW_LANES;
-  let i = group * (THREADS / ROW_LANES) + t / ROW_LANES;
+  let i = group * (UPDATE_THREADS / ROW_LANES) + t / ROW_LANES;
   let ids_at = side * BATCH_ROWS;
   var row = NOBODY;
   if (i < step.samples) { row = marks[ids_at + i]; }
@@ -162,9 +177,12 @@ fn update_rows(group: u32, side: u32, t: u32) {
   var owns = row != NOBODY;
   var slopes = array<f32, NUMBERS>();
   if (owns) { add_slopes(&slopes, side, i, lane); }
-  for (var first = 0u; first < step.samples; first += BLOCK) {
-    stage_ids(ids_at, first, t);
+  var ids = ids_of(ids_at, 0u, t);
+  for (var first = 0u; first < BATCH_ROWS; first += BLOCK) {
+    if (t < BLOCK / 4u) { batch_ids[t] = ids; }
     workgroupBarrier();
+    // Of the next block: on their way while this one is compared.
+    ids = ids_of(ids_at, first + BLOCK, t);
     matches[t] = select(0u, find_others(row, i - first, lane), owns);
     workgroupBarrier();
     // Most rows have one sample.
@@ -182,14 +200,13 @@ fn update_rows(group: u32, side: u32, t: u32) {
   move_row(row, side, stands, lane, &slopes);
 }
 
-/** Rows of samples first … first + BLOCK. */
-fn stage_ids(ids_at: u32, first: u32, t: u32) {
-  for (var e = t; e < BLOCK / 4u; e += THREADS) {
-    let j = first + vec4u(0u, 1u, 2u, 3u) + 4u * e;
-    // BATCH_ROWS is a multiple of BLOCK.
-    let ids = vec4u(marks[ids_at + j.x], marks[ids_at + j.y], marks[ids_at + j.z], marks[ids_at + j.w]);
-    batch_ids[e] = select(vec4u(NOBODY), ids, j < vec4u(step.samples));
-  }
+/** Rows of samples first + 4t … first + 4t + 3. */
+fn ids_of(ids_at: u32, first: u32, t: u32) -> vec4u {
+  let j = first + 4u * t + vec4u(0u, 1u, 2u, 3u);
+  // What there is not is read elsewhere, and left out.
+  let at = ids_at + min(j, vec4u(BATCH_ROWS - 1u));
+  let ids = vec4u(marks[at.x], marks[at.y], marks[at.z], marks[at.w]);
+  return select(vec4u(NOBODY), ids, j < vec4u(step.samples));
 }
 
 /** Bits 4n … 4n + 3: which of the four samples at n·ROW_LANES + lane of the block are about the row, but for the block's sample `own`. */

@@ -35,7 +35,8 @@ fn TABLE_catch_up(row: u32, k: u32) {
 }
 
 /** Every number of the table, shared out among all invocations. */
-@compute @workgroup_size(THREADS)
+@compute @workgroup_size(UPDATE_THREADS)
 fn catch_up_TABLE(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  for (var e = id.x; e < TABLE_ROWS * W; e += groups.x * THREADS) { TABLE_catch_up(e / W, e % W); }
+  step.number = submission.number;
+  for (var e = id.x; e < TABLE_ROWS * W; e += groups.x * UPDATE_THREADS) { TABLE_catch_up(e / W, e % W); }
 }
