@@ -9,8 +9,12 @@ import { ORDER_ROUNDS } from '../shuffle.js';
 import { type Banks, planBanks } from './banks.js';
 import { type GpuLimits, roundUp } from './device.js';
 
-/** Threads of a workgroup: the first of these that the device offers. More of them wait less for memory; a GPU has room for 512 or more. */
-const THREADS = [512, 256, 128];
+/**
+ * Threads of a workgroup: the first of these that the device offers. A step has few samples and waits for memory, which more threads do
+ * less; scoring has many and computes, and then fewer threads with more units each read less.
+ */
+const TRAINING_THREADS = [512, 256, 128];
+const SCORING_THREADS = [256, 128];
 /** Skipped steps that are tabulated one by one; the same number again of so many at a time. */
 export const SKIPS = 512;
 /** In one submission: enough that submitting costs little, few enough that the queue holds some milliseconds of work. */
@@ -80,14 +84,14 @@ function sizesOf({ shape, optimizer }: ModelPlan, limits: GpuLimits) {
     hasBiases: shape.biases ?? false,
     hasDot: shape.dotProduct ?? false,
     batchSize: optimizer?.batchSize ?? 0,
-    ...tileOf(2 * K, shape.hiddenLayers[0] ?? 0, limits),
+    ...tileOf(2 * K, shape.hiddenLayers[0] ?? 0, optimizer ? TRAINING_THREADS : SCORING_THREADS, limits),
   };
 }
 
 /** So many threads, and eight samples in a tile, where their inputs, partial sums and bits find room in the memory of a workgroup. */
-function tileOf(X: number, H: number, { workgroupBytes, workgroupThreads }: GpuLimits) {
+function tileOf(X: number, H: number, choices: number[], { workgroupBytes, workgroupThreads }: GpuLimits) {
   const ids = 1024;
-  for (const threads of THREADS.filter((each) => each <= workgroupThreads)) {
+  for (const threads of choices.filter((each) => each <= workgroupThreads)) {
     const perThread = Math.max(1, Math.min(MOST_UNITS, Math.ceil(H / threads)));
     const words = threads * Math.ceil(H / (threads * perThread));
     for (const quads of [2, 1]) {
@@ -97,7 +101,7 @@ function tileOf(X: number, H: number, { workgroupBytes, workgroupThreads }: GpuL
   }
   throw new AppError(
     'ENGINE_OUT_OF_MEMORY',
-    `engine webgpu needs workgroups of ${THREADS.at(-1)} threads that share more than ${workgroupBytes} bytes`,
+    `engine webgpu needs workgroups of ${choices.at(-1)} threads that share more than ${workgroupBytes} bytes`,
   );
 }
 

@@ -43,7 +43,7 @@ type ShaderFile = 'gather' | 'samples' | 'update' | 'predict' | 'top';
 const PARTS: Record<ShaderFile, string[]> = {
   gather: ['order'],
   samples: ['step', 'skips', 'readRows', 'units', 'forward'],
-  update: ['step', 'skips', 'readRows', 'units', 'descend', 'writeRows'],
+  update: ['step', 'skips', 'readRows', 'units', 'descend', 'updateUnits', 'writeRows', 'updateRows'],
   predict: ['skips', 'readRows', 'units', 'forward'],
   top: [],
 };

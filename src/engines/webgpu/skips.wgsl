@@ -1,5 +1,5 @@
 // What steps without a gradient do to a row: dense momentum moves every row at every step, by a linear map whose powers the host
-// has tabulated (catchUp.ts). So a row is left alone until somebody touches it.
+// has tabulated (skips.ts). So a row is left alone until somebody touches it.
 
 /** After `skipped` steps: w and v of a row that stood at w, v. `kind` 0: an embedding; 1: a bias. */
 fn after_skips(w: f32, v: f32, skipped: u32, kind: u32) -> vec2f {
