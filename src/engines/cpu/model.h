@@ -165,7 +165,7 @@ static int64_t lay_out(model *m, char *block) {
   if (m->B > 0) lay_out_batch(m, &a);
   if (m->B == 0) {
     m->score_weights = take(&a, (int64_t)(m->X + 1) * m->HS, 4);
-    m->movie_halves = take(&a, (int64_t)round_up(m->M, 4) * m->HS, 4);
+    m->movie_halves = take(&a, ((int64_t)m->M + 3) / 4 * 4 * m->HS, 4);
     m->movie_bases = take(&a, m->M, 4);
     m->scores = take(&a, (int64_t)SCORE_BLOCK * m->M, 4);
   }
