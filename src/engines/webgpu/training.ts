@@ -1,4 +1,5 @@
-// Steps on the device. Two dispatches each, hundreds in one submission; the host computes nothing for a step but its place and its rate.
+// Steps on the device. Two dispatches each, hundreds in one submission; the device counts them (step.wgsl), so that the host has nothing to
+// compute and nothing to bind for a step.
 //
 //   A  take_samples  a workgroup a tile of samples: rows, forward, errors, sums over the units
 //   B  update        sums over the samples; moves the layers, and the rows that the batch is about
