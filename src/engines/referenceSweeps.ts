@@ -13,6 +13,7 @@ import { initialSamplerState } from './samplerStart.js';
 import {
   checkSampler,
   copySamplerState,
+  MEAN_NOISE,
   meanParameters,
   noAttributes,
   type Posterior,
@@ -87,7 +88,8 @@ export class ReferenceSampler implements Sampler {
     this.#state.scalars[0] = alpha;
     for (let m = 0; m < weighted.length; m++) drawPrecision(movies, m, alpha * weighted[m], sweep);
     updateMeans(this.#sides, sweep - this.#options.burnIn);
-    this.#state.scalars[5] += shareOf(sweep - this.#options.burnIn) * (1 / alpha - this.#state.scalars[5]);
+    const meanNoise = this.#state.scalars[MEAN_NOISE];
+    this.#state.scalars[MEAN_NOISE] += shareOf(sweep - this.#options.burnIn) * (1 / alpha - meanNoise);
     const squaredErrorSum = plain.reduce((sum, each) => sum + each, 0);
     const noises = ratings.userIndices.reduce(
       (sum, u, i) => sum + 1 / (users.precisions[u] * movies.precisions[ratings.movieIndices[i]]),

@@ -87,7 +87,8 @@ export const SIDES = ['user', 'movie'] as const;
 export type Side = (typeof SIDES)[number];
 
 export const SCALARS_OF_STATE = 6;
-const MEAN_NOISE = 5;
+/** Of the scalars: the mean of 1/α. */
+export const MEAN_NOISE = 5;
 
 /** The attributes of rows that have none. */
 export function noAttributes(): SideAttributes {

@@ -81,31 +81,39 @@ export async function findRatings(
 }
 
 /** Embedding rows of the movies that each user has rated. */
-export async function ratedMovieIndices(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
-  // As bytes: an array would come as text.
-  const { rows } = await store.pool.query<{ userId: number; indices: Buffer }>({
-    name: 'rated-movie-indices',
-    text: `select user_id as "userId", string_agg(int4send(idx), '') as indices
-           from ratings join movies using (movie_id)
-           where user_id = any($1::int[])
-           group by user_id`,
-    values: [userIds],
-  });
-  const byUser = new Map(rows.map(({ userId, indices }) => [userId, toIntegers(indices)]));
-  return userIds.map((userId) => byUser.get(userId) ?? new Int32Array(0));
+export function ratedMovieIndices(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
+  return integersOfUsers(
+    store,
+    userIds,
+    'rated-movie-indices',
+    'idx',
+    'ratings join movies using (movie_id)',
+  );
 }
 
 /** The same as movie ids, for many users at once: a join would look through all movies each time. */
-export async function ratedMovieIds(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
-  const { rows } = await store.pool.query<{ userId: number; ids: Buffer }>({
-    name: 'rated-movie-ids',
-    text: `select user_id as "userId", string_agg(int4send(movie_id), '') as ids
-           from ratings
+export function ratedMovieIds(store: Store, userIds: readonly number[]): Promise<Int32Array[]> {
+  return integersOfUsers(store, userIds, 'rated-movie-ids', 'movie_id', 'ratings');
+}
+
+/** All of a column for each user. `name` is the statement's. */
+async function integersOfUsers(
+  store: Store,
+  userIds: readonly number[],
+  name: string,
+  column: string,
+  tables: string,
+): Promise<Int32Array[]> {
+  // As bytes: an array would come as text.
+  const { rows } = await store.pool.query<{ userId: number; bytes: Buffer }>({
+    name,
+    text: `select user_id as "userId", string_agg(int4send(${column}), '') as bytes
+           from ${tables}
            where user_id = any($1::int[])
            group by user_id`,
     values: [userIds],
   });
-  const byUser = new Map(rows.map(({ userId, ids }) => [userId, toIntegers(ids)]));
+  const byUser = new Map(rows.map(({ userId, bytes }) => [userId, toIntegers(bytes)]));
   return userIds.map((userId) => byUser.get(userId) ?? new Int32Array(0));
 }
 

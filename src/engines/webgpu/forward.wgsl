@@ -4,7 +4,7 @@
 // Thread t sums its share of units and of the dot product into partial[q·THREADS + t]; added up, they are the outputs.
 //
 // Which units are on for the tile's samples is kept in words, by keep_bits(word, bits), which is the shader's: bit 8n + s of a word for
-// sample s and the n-th of the PER_THREAD units that a thread has at a time (word_of, byte_of).
+// sample s and the n-th of the PER_THREAD units that a thread has at a time (units.wgsl).
 
 var<workgroup> tile_users: array<u32, TILE>;
 var<workgroup> tile_movies: array<u32, TILE>;
@@ -48,7 +48,7 @@ fn load_inputs(t: u32, now: u32) {
     let k = e / QUADS;
     let q = e % QUADS;
     if (t < half) { inputs[e] = user_inputs(q * 4u, k, now); }
-    else { inputs[X / 2u * QUADS + e] = movie_inputs(q * 4u, k, now); }
+    else { inputs[K * QUADS + e] = movie_inputs(q * 4u, k, now); }
   }
 }
 
