@@ -72,11 +72,13 @@ describe.each(runnable)('$name', ({ door }) => {
     ['matrix factorization', FACTORIZATION],
     ['all parts', EVERYTHING],
   ])('%s: 1, 2, 3, 4 and 7 threads predict and rank alike to the last bit', async (_, shape) => {
-    const users = Int32Array.from({ length: 40 }, (_, i) => (i * 7) % 300);
+    // More than are scored at once: a whole block of 64, and a part of one.
+    const B = 100;
+    const users = Int32Array.from({ length: B }, (_, i) => (i * 7) % 300);
     const movies = users.map((user) => user % 200);
     const request = {
-      ...{ userIndices: users, n: 20, offset: 3.5, allowed: new Uint32Array(40 * 7).fill(0xffff_fffe) },
-      ...{ afterScores: new Float32Array(40).fill(Infinity), afterIndices: new Int32Array(40).fill(-1) },
+      ...{ userIndices: users, n: 20, offset: 3.5, allowed: new Uint32Array(B * 7).fill(0xffff_fffe) },
+      ...{ afterScores: new Float32Array(B).fill(Infinity), afterIndices: new Int32Array(B).fill(-1) },
     };
     const answers = [];
     for (const threads of THREADS) {

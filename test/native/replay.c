@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { USERS = 120, MOVIES = 90, RATINGS = 1100, MAX_K = 20, ASKED = 33, PLACES = 7 };
+enum { USERS = 120, MOVIES = 90, RATINGS = 1100, MAX_K = 20, ASKED = 97, PLACES = 7 };
 enum { ATTRIBUTES = 4, HOLDERS = 150, SWEEPS = 4, SAMPLER_FLOATS = 64 * (4 * USERS + MOVIES + USERS + ATTRIBUTES) + USERS };
 
 typedef struct {

@@ -66,7 +66,7 @@ struct model {
   uint8_t *bits, *nibbles;         // on_ih by sample (BP × HB), by unit (BP / 4 × HP)
   float *sums, *sample_sums;       // S (HP × EP), D (BP × EP)
   // Each thread's own.
-  float *tables, *own_inputs; // (T × TABLE_BYTES), (T × max(FS, SCORE_BLOCK) × max(EP, HS))
+  float *tables, *own_inputs; // (T × TABLE_BYTES), (T × own_inputs_length)
   // Scoring.
   int32_t unit_ends[2];               // of units with w₂ ≥ 0, and of the others, which come after them
   float *score_weights;               // W₁·w₂ for users, −W₁·w₂ for movies and the bias (X + 1 × HS)
@@ -125,6 +125,9 @@ static void set_sizes(model *m, const double *config) {
   m->HS = m->H > 0 ? m->HP + VL : 0;
 }
 
+/** Floats of one thread: the inputs of FS pairs, or the halves of SCORE_BLOCK users. */
+INLINE int64_t own_inputs_length(const model *m) { return (int64_t)SCORE_BLOCK * largest(m->EP, m->HS); }
+
 static void lay_out_batch(model *m, arena *a) {
   int64_t BP = round_up(m->B, 8), T = m->T;
   m->batch_users = take(a, BP, 4);
@@ -161,7 +164,7 @@ static int64_t lay_out(model *m, char *block) {
     m->out_moments[i] = take(&a, m->HP, 4);
   }
   m->tables = take(&a, m->T, TABLE_BYTES);
-  m->own_inputs = take(&a, (int64_t)m->T * SCORE_BLOCK * largest(m->EP, m->HS), 4);
+  m->own_inputs = take(&a, m->T * own_inputs_length(m), 4);
   if (m->B > 0) lay_out_batch(m, &a);
   if (m->B == 0) {
     m->score_weights = take(&a, (int64_t)(m->X + 1) * m->HS, 4);

@@ -9,7 +9,7 @@
 #include "train.h"
 
 INLINE float *own_inputs(const model *m, int thread) {
-  return m->own_inputs + (int64_t)thread * SCORE_BLOCK * largest(m->EP, m->HP);
+  return m->own_inputs + thread * own_inputs_length(m);
 }
 
 static void predict(model *m, int thread, const int32_t *users, const int32_t *movies, float *outputs,
