@@ -47,7 +47,7 @@ static void sum_moments(sampler *s, const float *rows, const float *priors, int6
       int32_t n = (int32_t)(share.to - from < GATHER ? share.to - from : GATHER);
       for (int32_t k = 0; k < n * DP; k++) w->f[k] = rows[from * DP + k] - (priors ? priors[from * DP + k] : 0);
       for (int32_t i = 0; i < n; i++) add_scaled(first, 1, w->f + i * DP, DP);
-      add_squares(second, 0, w->f, 0, n, DP);
+      add_squares(second, 0, w->f, 0, 0, n, DP);
     }
   }
 }
@@ -63,7 +63,7 @@ static void add_moments(sampler *s) {
     const float *second = s->moments + part * ((int64_t)DP * DP + DP), *first = second + DP * DP;
     for (int32_t r = 0; r < D; r++) {
       s->first[r] += first[r];
-      for (int32_t c = r; c < D; c++) s->second[r * D + c] += second[r * DP + c];
+      for (int32_t c = r; c < D; c++) s->second[r * D + c] += entry_of_squares(second, r, c, DP);
     }
   }
   for (int32_t r = 0; r < D; r++)
@@ -134,6 +134,8 @@ static void round_hyperparameters(sampler *s) {
     s->pull[r] = (float)pull;
     s->center[r] = (float)s->mean[r];
   }
+  // As if every system had columns of its own up to a whole panel.
+  for (int32_t r = D; r < DP; r++) s->precision32[r * DP + r] = 1;
 }
 
 /** Columns that go together: as many as leave a group for each thread. The numbers are the same. */
@@ -182,6 +184,13 @@ static void begin_links(sampler *s, int which, double sweep, int thread, workspa
                         load_columns(s->center + k));
 }
 
+/** sum += φ t of a row. */
+INLINE void add_residual(link_columns *sum, const float *residuals, const float *roots, int32_t row, const int parts) {
+#pragma GCC unroll 2
+  for (int p = 0; p < parts; p++)
+    sum[p] = fuse_columns(roots[row], load_columns(residuals + (int64_t)row * parts * LINK_COLUMNS + p * LINK_COLUMNS), sum[p]);
+}
+
 /** One group of columns of B of one kind, `parts` vectors wide, feature after feature: each is drawn given all the others. */
 INLINE void draw_kind_columns(const feature_kind *features, float *residuals, const float *noise, double lambda, int32_t k,
                               int32_t DP, const int parts) {
@@ -193,21 +202,22 @@ INLINE void draw_kind_columns(const feature_kind *features, float *residuals, co
     int32_t count = features->starts[f + 1] - features->starts[f];
     float *B = features->links + (int64_t)f * DP + k;
     float precision = (float)(lambda + sizes[f]);
-    link_columns change[2] = {{0}, {0}};
-    for (int32_t t = 0; t < count; t++) {
-      const float *residual = residuals + (int64_t)holders[t] * width;
-      float root = roots[holders[t]];
-#pragma GCC unroll 2
-      for (int p = 0; p < parts; p++) change[p] = fuse_columns(root, load_columns(residual + p * LINK_COLUMNS), change[p]);
+    // Two sums, since each addition waits for the last.
+    link_columns change[2] = {{0}, {0}}, odd[2] = {{0}, {0}};
+    int32_t t = 0;
+    for (; t + 1 < count; t += 2) {
+      add_residual(change, residuals, roots, holders[t], parts);
+      add_residual(odd, residuals, roots, holders[t + 1], parts);
     }
+    if (t < count) add_residual(change, residuals, roots, holders[t], parts);
 #pragma GCC unroll 2
     for (int p = 0; p < parts; p++) {
-      link_columns before = load_columns(B + p * LINK_COLUMNS), total = fuse_columns(sizes[f], before, change[p]);
+      link_columns before = load_columns(B + p * LINK_COLUMNS), total = fuse_columns(sizes[f], before, change[p] + odd[p]);
       link_columns drawn = fuse_columns(1 / precision, total, load_columns(noise + (int64_t)f * DP + k + p * LINK_COLUMNS));
       store_columns(B + p * LINK_COLUMNS, drawn);
       change[p] = drawn - before;
     }
-    for (int32_t t = 0; t < count; t++) {
+    for (t = 0; t < count; t++) {
       float *residual = residuals + (int64_t)holders[t] * width;
       float root = roots[holders[t]];
 #pragma GCC unroll 2

@@ -39,15 +39,18 @@ typedef struct {
   float *tastes;                // the mean of B, of users alone (others × DP)
   feature_kind kinds[KINDS];
   float *expected;        // of the rows of this sweep (N × DP)
-  float *precision_roots; // √w, while the other side's rows are drawn (N)
+  float *biases;          // √w b of each row, while the other side's are drawn (N)
 } side;
 
 /** One thread's own. */
 typedef struct {
-  float *f;                         // gathered rows, times √w (GATHER × DP)
+  float *f;                         // rows less their priors (GATHER × DP)
   float *targets, *outputs, *roots; // targets less the biases, times √w; x·f; √w (GATHER)
-  float *N, *A, *L;                 // (DP × DP)
-  float *vectors;                   // eight of DP
+  float *N, *h;                     // Σ w f fᵀ and Σ w t f of VL rows (VL × DP × DP; VL × DP)
+  float *A;                         // their systems in lanes (DP × DP × VL)
+  float *inverses, *x, *noise;      // 1 over the factors' diagonals, expectations and noise, in lanes (DP × VL)
+  float *scales;                    // α w (VL)
+  float *vectors;                   // four of DP
 } workspace;
 
 struct sampler {
@@ -61,7 +64,7 @@ struct sampler {
   // Of the side at work.
   double *mean, *precision, *factor, *dense[3]; // μ (D); Λ, C, and scratch (D × D)
   float *center, *precision32, *pull, *columns; // μ, Λ, Λμ, and C by columns (later Q), in float32 and padded
-  float *residuals;                             // t in groups of columns: (groups × largest N × columns)
+  float *residuals;                             // t in groups of columns: (groups × largest N × columns); then the other side's √w (q, 1)
   float *noise;                                 // C z/√(λ + S) of each feature, kind after kind (largest sum of F × DP)
   float *moments;                               // (MOMENT_PARTS × (DP × DP + DP))
   double *second, *first;                       // their sums: (D × D), (D)
@@ -83,7 +86,7 @@ static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32
   s->precisions = take(a, count, 4);
   s->noises = take(a, count, 4);
   s->expected = take(a, (int64_t)count * DP, 4);
-  s->precision_roots = take(a, count, 4);
+  s->biases = take(a, count, 4);
 }
 
 /** `starts` and `holders` are there already where they are the ratings by row of the other side. */
@@ -112,8 +115,9 @@ static void lay_out_workspaces(struct sampler *s, arena *a) {
   int64_t DP = s->DP;
   s->workspaces = take(a, s->T, sizeof(workspace));
   for (int t = 0; t < s->T; t++) {
-    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER, 4),  take(a, GATHER, 4),  take(a, GATHER, 4),
-                   take(a, DP * DP, 4),     take(a, DP * DP, 4), take(a, DP * DP, 4), take(a, 8 * DP, 4)};
+    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER, 4),       take(a, GATHER, 4),  take(a, GATHER, 4),
+                   take(a, VL * DP * DP, 4), take(a, VL * DP, 4),     take(a, VL * DP * DP, 4),
+                   take(a, VL * DP, 4),      take(a, VL * DP, 4),     take(a, VL * DP, 4), take(a, VL, 4), take(a, 4 * DP, 4)};
     if (a->block) s->workspaces[t] = w;
   }
 }

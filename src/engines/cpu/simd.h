@@ -94,6 +94,24 @@ INLINE float sum(vf x) {
 #endif
 }
 
+#if VL == 16
+/** Entry i of the result is entry i + k of x, from the start again after the last; k up to 8. */
+INLINE vf turned(vf x, int k) {
+  __m512i y = (__m512i)x;
+  switch (k) {
+    case 1: return (vf)_mm512_alignr_epi32(y, y, 1);
+    case 2: return (vf)_mm512_alignr_epi32(y, y, 2);
+    case 3: return (vf)_mm512_alignr_epi32(y, y, 3);
+    case 4: return (vf)_mm512_alignr_epi32(y, y, 4);
+    case 5: return (vf)_mm512_alignr_epi32(y, y, 5);
+    case 6: return (vf)_mm512_alignr_epi32(y, y, 6);
+    case 7: return (vf)_mm512_alignr_epi32(y, y, 7);
+    case 8: return (vf)_mm512_alignr_epi32(y, y, 8);
+    default: return x;
+  }
+}
+#endif
+
 /** The sums of four vectors. */
 INLINE quad sums_of(const vf *x) {
 #if VL == 16
@@ -135,6 +153,23 @@ INLINE vf smaller(vf a, vf b) {
 #else
   vi is_a = a < b;
   return (vf)(((vi)a & is_a) | ((vi)b & ~is_a));
+#endif
+}
+
+INLINE vf root_of(vf x) {
+#if VL == 16
+  return (vf)_mm512_sqrt_ps((__m512)x);
+#elif defined(__AVX2__)
+  return (vf)_mm256_sqrt_ps((__m256)x);
+#elif defined(__SSE2__)
+  return (vf)_mm_sqrt_ps((__m128)x);
+#elif defined(__wasm__)
+  return (vf)wasm_f32x4_sqrt((v128_t)x);
+#elif defined(__aarch64__)
+  return (vf)vsqrtq_f32((float32x4_t)x);
+#else
+  for (int i = 0; i < VL; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
 #endif
 }
 

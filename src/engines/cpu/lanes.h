@@ -1,0 +1,158 @@
+// Linear systems of VL rows at a time, one in each lane: entry (r, c) of their matrices is a vector, at A + (r·DP + c)·VL, entry r of their
+// vectors at x + r·VL. One system alone would be chains of short vectors, each waiting for the one before.
+//
+// D columns, a multiple of PANEL; of A, what is right of the diagonal and the diagonal.
+
+#ifndef MARQUEE_LANES_H
+#define MARQUEE_LANES_H
+
+#include "simd.h"
+
+/** Rows that are eliminated together. */
+#define PANEL 4
+/** Columns of theirs that registers hold. */
+#if VL == 16
+#define PANEL_COLUMNS 4
+#else
+#define PANEL_COLUMNS 2
+#endif
+
+INLINE float *entry_of(float *A, int r, int c, int DP) { return A + (r * DP + c) * VL; }
+
+/** x − a b. */
+INLINE vf minus(vf x, vf a, vf b) {
+#if defined(__wasm_relaxed_simd__)
+  return (vf)__builtin_wasm_relaxed_nmadd_f32x4(a, b, x);
+#else
+  return x - a * b;
+#endif
+}
+
+/** The block of the diagonal: what is left of it after the rows above, its factor, and 1 over the diagonal. */
+INLINE void factor_block(float *A, float *inverse, int from, int DP) {
+  vf t[PANEL][PANEL];
+#pragma GCC unroll 4
+  for (int r = 0; r < PANEL; r++)
+#pragma GCC unroll 4
+    for (int c = r; c < PANEL; c++) t[r][c] = load(entry_of(A, from + r, from + c, DP));
+  for (int p = 0; p < from; p++) {
+    vf x[PANEL];
+#pragma GCC unroll 4
+    for (int c = 0; c < PANEL; c++) x[c] = load(entry_of(A, p, from + c, DP));
+#pragma GCC unroll 4
+    for (int r = 0; r < PANEL; r++)
+#pragma GCC unroll 4
+      for (int c = r; c < PANEL; c++) t[r][c] = minus(t[r][c], x[r], x[c]);
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < PANEL; q++) {
+    // Rounding may take a nearly dependent column below zero.
+    vf over = splat(1) / root_of(larger(t[q][q], splat(1e-12f)));
+    store(inverse + (from + q) * VL, over);
+#pragma GCC unroll 4
+    for (int c = q + 1; c < PANEL; c++) {
+      t[q][c] *= over;
+      store(entry_of(A, from + q, from + c, DP), t[q][c]);
+    }
+#pragma GCC unroll 4
+    for (int r = q + 1; r < PANEL; r++)
+#pragma GCC unroll 4
+      for (int c = r; c < PANEL; c++) t[r][c] = minus(t[r][c], t[q][r], t[q][c]);
+  }
+}
+
+/** PANEL_COLUMNS columns right of that block. */
+INLINE void factor_right(float *A, const float *inverse, int from, int column, int DP) {
+  vf t[PANEL][PANEL_COLUMNS];
+#pragma GCC unroll 4
+  for (int r = 0; r < PANEL; r++)
+#pragma GCC unroll 4
+    for (int c = 0; c < PANEL_COLUMNS; c++) t[r][c] = load(entry_of(A, from + r, column + c, DP));
+  for (int p = 0; p < from; p++) {
+    vf x[PANEL_COLUMNS];
+#pragma GCC unroll 4
+    for (int c = 0; c < PANEL_COLUMNS; c++) x[c] = load(entry_of(A, p, column + c, DP));
+#pragma GCC unroll 4
+    for (int r = 0; r < PANEL; r++) {
+      vf y = load(entry_of(A, p, from + r, DP));
+#pragma GCC unroll 4
+      for (int c = 0; c < PANEL_COLUMNS; c++) t[r][c] = minus(t[r][c], y, x[c]);
+    }
+  }
+#pragma GCC unroll 4
+  for (int q = 0; q < PANEL; q++) {
+    vf over = load(inverse + (from + q) * VL);
+#pragma GCC unroll 4
+    for (int c = 0; c < PANEL_COLUMNS; c++) {
+      t[q][c] *= over;
+      store(entry_of(A, from + q, column + c, DP), t[q][c]);
+    }
+#pragma GCC unroll 4
+    for (int r = q + 1; r < PANEL; r++) {
+      vf y = load(entry_of(A, from + q, from + r, DP));
+#pragma GCC unroll 4
+      for (int c = 0; c < PANEL_COLUMNS; c++) t[r][c] = minus(t[r][c], y, t[q][c]);
+    }
+  }
+}
+
+/** A becomes its upper factor R, A = Rᵀ R, without the diagonal, of which `inverse` (D × VL) gets 1 over it. */
+INLINE void factor(float *A, float *inverse, int D, int DP) {
+  for (int from = 0; from < D; from += PANEL) {
+    factor_block(A, inverse, from, DP);
+    for (int c = from + PANEL; c < D; c += PANEL_COLUMNS) factor_right(A, inverse, from, c, DP);
+  }
+}
+
+/** x becomes that of Rᵀ x = h, where it holds h. */
+INLINE void solve_forward(float *R, const float *inverse, float *x, int D, int DP) {
+  for (int from = 0; from < D; from += PANEL) {
+    vf t[PANEL];
+#pragma GCC unroll 4
+    for (int r = 0; r < PANEL; r++) t[r] = load(x + (from + r) * VL);
+    for (int p = 0; p < from; p++)
+#pragma GCC unroll 4
+      for (int r = 0; r < PANEL; r++) t[r] = minus(t[r], load(entry_of(R, p, from + r, DP)), load(x + p * VL));
+#pragma GCC unroll 4
+    for (int q = 0; q < PANEL; q++) {
+      t[q] *= load(inverse + (from + q) * VL);
+      store(x + (from + q) * VL, t[q]);
+#pragma GCC unroll 4
+      for (int r = q + 1; r < PANEL; r++) t[r] = minus(t[r], load(entry_of(R, from + q, from + r, DP)), t[q]);
+    }
+  }
+}
+
+/** x and y become those of R x = v and R y = z, where they hold v and z. Two at once, since each waits for its own sums. */
+INLINE void solve_backward(float *R, const float *inverse, float *x, float *y, int D, int DP) {
+  for (int from = D - PANEL; from >= 0; from -= PANEL) {
+    vf t[PANEL], u[PANEL];
+#pragma GCC unroll 4
+    for (int r = 0; r < PANEL; r++) t[r] = load(x + (from + r) * VL), u[r] = load(y + (from + r) * VL);
+    for (int c = from + PANEL; c < D; c++) {
+      vf a = load(x + c * VL), b = load(y + c * VL);
+#pragma GCC unroll 4
+      for (int r = 0; r < PANEL; r++) {
+        vf s = load(entry_of(R, from + r, c, DP));
+        t[r] = minus(t[r], s, a);
+        u[r] = minus(u[r], s, b);
+      }
+    }
+#pragma GCC unroll 4
+    for (int q = PANEL - 1; q >= 0; q--) {
+      vf over = load(inverse + (from + q) * VL);
+      t[q] *= over;
+      u[q] *= over;
+      store(x + (from + q) * VL, t[q]);
+      store(y + (from + q) * VL, u[q]);
+#pragma GCC unroll 4
+      for (int r = 0; r < q; r++) {
+        vf s = load(entry_of(R, from + r, from + q, DP));
+        t[r] = minus(t[r], s, t[q]);
+        u[r] = minus(u[r], s, u[q]);
+      }
+    }
+  }
+}
+
+#endif

@@ -1,0 +1,168 @@
+// The rows of a side given all else: the normal equations of each from the ratings of its row, then the systems of VL rows at a time.
+
+#ifndef MARQUEE_ROW_DRAWS_H
+#define MARQUEE_ROW_DRAWS_H
+
+#include "lanes.h"
+#include "sampler.h"
+
+/** How many ratings ahead rows are fetched into the cache. */
+#define RATINGS_AHEAD 32
+/** √w where there is no rating: 1/w is 0 then. */
+#define NO_RATING 1e30f
+
+/** A side while its rows are drawn. */
+typedef struct {
+  sampler *s;
+  side *a;
+  const side *others;
+  int which;
+  double alpha, sweep;
+  stream row, precision;
+} row_task;
+
+/** √w f of this thread's rows, f = (q, 1), where the residuals of links were, and √w b. */
+static void scale_rows(sampler *s, side *others, int thread) {
+  int32_t K = s->K, DP = s->DP;
+  range share = share_of(others->count, 1, thread, s->T);
+  for (int64_t e = share.from; e < share.to; e++) {
+    const float *row = others->rows + e * DP;
+    float *scaled = s->residuals + e * DP, root = __builtin_sqrtf(others->precisions[e]);
+    for (int32_t k = 0; k < DP; k += VL) store(scaled + k, splat(root) * load(row + k));
+    others->biases[e] = scaled[K];
+    scaled[K] = root;
+  }
+}
+
+/** Targets less biases, times √w, of ratings from … from + n, and √w; with zeros up to whole vectors. */
+INLINE void gather_targets(const row_task *t, int32_t from, int32_t n, workspace *w, int DP) {
+  int32_t K = t->s->K, ahead = t->s->R - from < n + RATINGS_AHEAD ? 0 : RATINGS_AHEAD;
+  const int32_t *others = t->a->others + from;
+  const float *rows = t->s->residuals, *biases = t->others->biases, *targets = t->a->targets + from;
+  for (int32_t i = 0; i < n; i++) {
+    const float *row = rows + (int64_t)others[i + ahead] * DP;
+    for (int k = 0; k < DP; k += 16) prefetch(row + k);
+    float root = rows[(int64_t)others[i] * DP + K];
+    w->targets[i] = root * targets[i] - biases[others[i]];
+    w->roots[i] = root;
+  }
+  for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = NO_RATING;
+}
+
+/** What the ratings of a row come to beside N and h in the workspace. */
+typedef struct {
+  double targets, errors, inverses; // Σ w t²; of movies Σ (t − x·f)² with x as it stands, Σ 1/w
+} row_sums;
+
+/** Adds ratings from … from + n to the sums without weights. */
+INLINE void add_plain(const row_task *t, row_sums *sums, const float *x, int32_t from, int32_t n, workspace *w, int DP) {
+  const int32_t *others = t->a->others + from;
+  for (int32_t i = 0; i < n; i += 4) {
+    vf products[4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++)
+      products[k] = i + k < n ? product_of_rows(x, t->s->residuals + (int64_t)others[i + k] * DP, DP) : (vf){0};
+    store_quad(w->outputs + i, sums_of(products));
+  }
+  vf errors = {0}, inverses = {0};
+  for (int32_t i = 0; i < n; i += VL) {
+    vf inverse = splat(1) / load(w->roots + i);
+    vf error = (load(w->targets + i) - load(w->outputs + i)) * inverse;
+    errors = fma_(error, error, errors);
+    inverses = fma_(inverse, inverse, inverses);
+  }
+  sums->errors += sum(errors);
+  sums->inverses += sum(inverses);
+}
+
+INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *N, float *h, int DP) {
+  const float *x = t->a->rows + (int64_t)e * DP;
+  row_sums sums = {0, 0, 0};
+  for (int32_t k = 0; k < DP * DP; k += VL) store(N + k, (vf){0});
+  for (int32_t k = 0; k < DP; k += VL) store(h + k, (vf){0});
+  for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
+    int32_t n = end - from < GATHER ? end - from : GATHER;
+    gather_targets(t, from, n, w, DP);
+    sums.targets += dot_rows(w->targets, w->targets, (n + VL - 1) / VL * VL);
+    if (t->which == 1) add_plain(t, &sums, x, from, n, w, DP);
+    add_squares(N, h, t->s->residuals, t->a->others + from, w->targets, n, DP);
+  }
+  return sums;
+}
+
+/** Σ w (t − x·f)² from N and h. */
+INLINE double weighted_errors(const float *N, const float *h, const float *x, double targets, int DP) {
+  double total = targets + (double)quadratic(N, x, DP) - 2 * (double)dot_rows(h, x, DP);
+  return total > 0 ? total : 0;
+}
+
+static float draw_precision(const row_task *t, int32_t e, double weighted) {
+  double shape = t->s->precision_shape, n = t->a->starts[e + 1] - t->a->starts[e];
+  return (float)(gamma_(of_entity(t->precision, (uint32_t)e), shape + n / 2) / (shape + weighted / 2));
+}
+
+/** Row e into a lane: N and α w, h = Λ(μ + prior) + α w h, and normal numbers; gives what else its ratings come to. */
+INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, int DP) {
+  const sampler *s = t->s;
+  int32_t D = s->D, columns = round_up(D, PANEL);
+  float *N = w->N + lane * DP * DP, *sums = w->h + lane * DP, *h = w->vectors, *z = h + DP;
+  row_sums of_row = gather_row(t, e, w, N, sums, DP);
+  // The noise of a user goes with the row that the last sweep drew; that of a movie is drawn after the sweep's rows.
+  if (t->which == 0 && t->sweep > 1) {
+    double errors = weighted_errors(N, sums, t->a->rows + (int64_t)e * DP, of_row.targets, DP);
+    t->a->precisions[e] = draw_precision(t, e, t->alpha * errors);
+  }
+  float scale = w->scales[lane] = (float)(t->alpha * t->a->precisions[e]);
+  for (int r = 0; r < columns; r++)
+    for (int c = r; c < columns; c++) entry_of(w->A, r, c, DP)[lane] = entry_of_squares(N, r, c, DP);
+  for (int k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(sums + k), load(s->pull + k)));
+  add_combination(h, t->a->priors + (int64_t)e * DP, s->precision32, D, DP);
+  fill_normals(of_entity(t->row, (uint32_t)e), D, z);
+  for (int r = 0; r < columns; r++) {
+    w->x[r * VL + lane] = h[r];
+    w->noise[r * VL + lane] = r < D ? z[r] : 0;
+  }
+  return of_row;
+}
+
+/** Rows from … from + VL of those below `end`: x ~ N(A⁻¹h, A⁻¹), A = Λ + α w N. */
+INLINE void draw_lanes(const row_task *t, int64_t from, int64_t end, workspace *w, int DP) {
+  sampler *s = t->s;
+  int32_t D = s->D, columns = round_up(D, PANEL);
+  int lanes = end - from < VL ? (int)(end - from) : VL;
+  row_sums sums[VL];
+  for (int i = 0; i < lanes; i++) sums[i] = set_lane(t, (int32_t)from + i, i, w, DP);
+  vf scales = load(w->scales);
+  for (int r = 0; r < columns; r++)
+    for (int c = r; c < columns; c++) {
+      float *at = entry_of(w->A, r, c, DP);
+      store(at, fma_(scales, load(at), splat(s->precision32[r * DP + c])));
+    }
+  factor(w->A, w->inverses, columns, DP);
+  solve_forward(w->A, w->inverses, w->x, columns, DP);
+  solve_backward(w->A, w->inverses, w->x, w->noise, columns, DP);
+  for (int i = 0; i < lanes; i++) {
+    int64_t e = from + i;
+    float *x = t->a->rows + e * DP, *expected = t->a->expected + e * DP;
+    for (int r = 0; r < D; r++) {
+      expected[r] = w->x[r * VL + i];
+      x[r] = expected[r] + w->noise[r * VL + i];
+    }
+    if (t->which == 0) continue;
+    s->plain[e] = sums[i].errors;
+    s->inverses[e] = sums[i].inverses;
+    s->weighted[e] = weighted_errors(w->N + i * DP * DP, w->h + i * DP, x, sums[i].targets, DP);
+  }
+}
+
+/** Rows from … end. The widths of the presets have code of their own. */
+NOINLINE static void draw_rows(const row_task *t, int64_t from, int64_t end, workspace *w) {
+  for (; from < end; from += VL) switch (t->s->DP) {
+      case 16: draw_lanes(t, from, end, w, 16); break;
+      case 32: draw_lanes(t, from, end, w, 32); break;
+      case 64: draw_lanes(t, from, end, w, 64); break;
+      default: draw_lanes(t, from, end, w, t->s->DP);
+    }
+}
+
+#endif
