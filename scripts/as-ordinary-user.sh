@@ -12,4 +12,4 @@ chmod 700 "$folder"
 
 setpriv --reuid=marquee-ci --regid=marquee-ci --init-groups env -i \
   PATH="$PATH" HOME="$folder" CI="${CI:-}" npm_config_userconfig="$folder/.npmrc" FOLDER="$folder/marquee" \
-  bash -euo pipefail -c 'cd "$FOLDER" && npm ci && npm run quickstart -- --epochs 2 --exit && TEST_POSTGRES=embedded npm test'
+  bash -euo pipefail -c 'cd "$FOLDER" && npm ci && npm run quickstart -- --epochs 2 --exit && TEST_POSTGRES=embedded node scripts/run-readme.mjs --test'

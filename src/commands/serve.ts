@@ -1,7 +1,6 @@
 // marquee serve: the GraphQL API with explorer and dashboard, and a worker for training runs in the same process.
 
 import type { Command } from 'commander';
-import { startServer } from '../api/server.js';
 import { startWorker } from '../jobs/worker.js';
 import { createLogger } from '../log.js';
 import { createRecommender } from '../scoring/recommender.js';
@@ -57,6 +56,8 @@ export async function serve(
       engineSettings,
       codeVersion: io.version,
     };
+    // Here, so that other commands do not wait a second for the schema.
+    const { startServer } = await import('../api/server.js');
     const server = await startServer(services, options);
     const worker = options.worker ? await startWorker(store, queue, log, io.config) : null;
     const { url } = server;

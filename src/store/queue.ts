@@ -2,7 +2,6 @@
 // and claiming it, or a shard of it, is a compare-and-set (store/runs.ts, store/scoringShards.ts), so a job that is delivered
 // twice does no harm.
 
-import { PgBoss } from 'pg-boss';
 import type { Logger } from '../log.js';
 import { dropLeftovers } from './predictions.js';
 import { listQueuedRuns, takeBackLostRuns } from './runs.js';
@@ -37,6 +36,8 @@ export interface JobQueue {
 }
 
 export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
+  // Here, so that commands without a queue do not load it.
+  const { PgBoss } = await import('pg-boss');
   const boss = new PgBoss({ connectionString: store.url, max: 4, application_name: 'marquee-queue' });
   boss.on('error', logNowAndThen(log));
   await boss.start({ attempts: START_ATTEMPTS });

@@ -51,11 +51,10 @@ const INSTRUCTION_SETS = process.arch === 'x64' ? ['AVX-512', 'AVX2', 'SSE2'] : 
 /** `native` once for each instruction set, forced; and `wasm`. */
 export const CPU_DOORS: readonly EngineDoor[] = [...INSTRUCTION_SETS.map(nativeDoorFor), wasmDoor];
 
-/** Every way to run every engine: the doors above with 1, 2 and 3 threads, the other engines as they are. */
+/** Every way to run every engine: the doors above and the other engines. The number of threads changes no bit: engines.threads.test.ts. */
 export async function openAllWays(): Promise<ProbedEngine[]> {
   const others = ENGINE_DOORS.filter(({ name }) => CPU_DOORS.every((door) => door.name !== name));
-  const ways = [1, 2, 3].map((threads) => openEngines(CPU_DOORS, { threads }));
-  return [...(await Promise.all(ways)).flat(), ...(await openEngines(others))];
+  return [...(await openEngines(CPU_DOORS, { threads: 3 })), ...(await openEngines(others))];
 }
 
 /** Those that can run here, for describe.each; the others become a skipped test with the reason in its name. */
