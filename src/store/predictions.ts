@@ -68,7 +68,7 @@ export async function attachPartition(
 ): Promise<void> {
   const table = hiddenTable(scoringRunId);
   // The key first: it takes most of the time and locks nobody out. Readers wait only from the drop to the commit.
-  await client.query(`alter table ${table} add primary key (model_id, user_id, rank)`);
+  await client.query(`alter table ${table} add primary key (user_id, rank, model_id)`);
   await client.query(`analyze ${table}`);
   await client.query(`alter table ${table} reset (autovacuum_enabled)`);
   const former = await client.query<{ name: string }>(
