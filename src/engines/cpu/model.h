@@ -125,8 +125,10 @@ static void set_sizes(model *m, const double *config) {
   m->HS = m->H > 0 ? m->HP + VL : 0;
 }
 
-/** Floats of one thread: the inputs of FS pairs, or the halves of SCORE_BLOCK users. */
-INLINE int64_t own_inputs_length(const model *m) { return (int64_t)SCORE_BLOCK * largest(m->EP, m->HS); }
+/** Floats of one thread: the inputs of FS pairs, or the embeddings or halves of SCORE_BLOCK users. */
+INLINE int64_t own_inputs_length(const model *m) {
+  return (int64_t)SCORE_BLOCK * largest(largest(m->EP, m->HS), round_up(m->K, VL));
+}
 
 static void lay_out_batch(model *m, arena *a) {
   int64_t BP = round_up(m->B, 8), T = m->T;

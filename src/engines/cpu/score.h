@@ -108,20 +108,61 @@ static void add_hidden(const model *m, const float *halves, int users, range mov
   }
 }
 
+/** Products of U users, K each padded with zeros, and four movies, added likewise. What comes after a movie's embedding is not multiplied. */
+INLINE void dot_tile(const model *m, const float *users, range movies, int U, float *scores) {
+  vf total[USERS_AT_ONCE][4];
+  for (int u = 0; u < U; u++)
+    for (int v = 0; v < 4; v++) total[u][v] = (vf){0};
+  const int K = m->K, KP = round_up(K, VL);
+  for (int k = 0; k < K; k += VL) {
+    vf q[4];
+    for (int v = 0; v < 4; v++) {
+      int64_t movie = movies.from + v < movies.to ? movies.from + v : movies.from;
+      q[v] = first_of(load(row_of(&m->movies, m, (int32_t)movie) + k), K - k);
+    }
+    for (int u = 0; u < U; u++)
+      for (int v = 0; v < 4; v++) total[u][v] = fma_(load(users + u * KP + k), q[v], total[u][v]);
+  }
+  for (int u = 0; u < U; u++) {
+    quad sums = sums_of(total[u]);
+    float *row = scores + (int64_t)u * m->M + movies.from;
+    if (movies.to - movies.from >= 4) store_quad(row, load_quad(row) + sums);
+    else
+      for (int v = 0; v < movies.to - movies.from; v++) row[v] += sums[v];
+  }
+}
+
+/** Movies that are scored together, so that their scores stay in the cache: 256 KiB of SCORE_BLOCK users. */
+#define MOVIES_AT_ONCE 1024
+
+/** What is not of the hidden layer: biases, and the products of embeddings, which are copied to where rows are whole vectors. */
+static void score_rows(const model *m, const int32_t *users, int count, range movies, float *embeddings, float *scores) {
+  const int K = m->K, KP = round_up(K, VL);
+  for (int u = 0; u < count && m->has_dot; u++)
+    for (int k = 0; k < KP; k++) embeddings[u * KP + k] = k < K ? row_of(&m->users, m, users[u])[k] : 0;
+  for (int64_t from = movies.from; from < movies.to; from += MOVIES_AT_ONCE) {
+    range some = {from, from + MOVIES_AT_ONCE < movies.to ? from + MOVIES_AT_ONCE : movies.to};
+    for (int u = 0; u < count; u++) {
+      float *row = scores + (int64_t)u * m->M, base = m->bias + (m->has_biases ? row_of(&m->users, m, users[u])[K] : 0);
+      for (int64_t v = some.from; v < some.to; v++) row[v] = base + m->movie_bases[v];
+    }
+    for (; m->has_dot && some.from < some.to; some.from += 4) {
+      int u = 0;
+      for (; u + USERS_AT_ONCE <= count; u += USERS_AT_ONCE)
+        dot_tile(m, embeddings + u * KP, some, USERS_AT_ONCE, scores + (int64_t)u * m->M);
+      for (; u < count; u++) dot_tile(m, embeddings + u * KP, some, 1, scores + (int64_t)u * m->M);
+    }
+  }
+}
+
 /** Scores of at most SCORE_BLOCK users for the thread's share of the movies; rows of `scores` are M long. */
 static void score_block(model *m, int thread, const int32_t *users, int count, float *scores) {
   range movies = share_of(m->M, 4, thread, m->T);
-  float *halves = own_inputs(m, thread);
-  for (int u = 0; u < count; u++) {
-    const float *p = row_of(&m->users, m, users[u]);
-    float *row = scores + (int64_t)u * m->M, base = m->bias + (m->has_biases ? p[m->K] : 0);
-    if (m->H > 0) half_of(m, p, 0, m->K, 0, halves + u * m->HS);
-    for (int64_t v = movies.from; v < movies.to; v++) row[v] = base + m->movie_bases[v];
-    if (m->has_dot)
-      for (int64_t v = movies.from; v < movies.to; v++)
-        row[v] += dot(p, row_of(&m->movies, m, (int32_t)v), m->K);
-  }
-  if (m->H > 0) add_hidden(m, halves, count, movies, scores);
+  float *own = own_inputs(m, thread);
+  score_rows(m, users, count, movies, own, scores);
+  if (m->H == 0) return;
+  for (int u = 0; u < count; u++) half_of(m, row_of(&m->users, m, users[u]), 0, m->K, 0, own + u * m->HS);
+  add_hidden(m, own, count, movies, scores);
 }
 
 static void score_movies(model *m, int thread, const int32_t *users, double count, float *scores) {

@@ -73,6 +73,13 @@ INLINE quad load_quad(const float *at) { return *(const quad_memory *)at; }
 INLINE void store_quad(float *at, quad x) { *(quad_memory *)at = x; }
 INLINE vf splat(float x) { return x - (vf){0}; }
 
+/** The first `count` entries of x, and zeros. */
+INLINE vf first_of(vf x, int count) {
+  vi lanes;
+  for (int k = 0; k < VL; k++) lanes[k] = k;
+  return (vf)((vi)x & (lanes < count - (vi){0}));
+}
+
 /** a·b + c; in one instruction where the set has one. */
 INLINE vf fma_(vf a, vf b, vf c) {
 #if defined(__wasm_relaxed_simd__)
