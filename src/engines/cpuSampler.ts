@@ -4,8 +4,8 @@
 import { predictPairs } from './cpuModel.js';
 import type { ModelShape, Parameters, Tensor } from './engine.js';
 import { randomStream, STREAMS } from './random.js';
-import { type RatingsOfSide, ratingsByMovie, ratingsByUser } from './ratingsBySide.js';
-import { initialSamplerState } from './samplerStart.js';
+import { viewByUser } from './ratingsBySide.js';
+import { startScalars, startTensors } from './samplerStart.js';
 import { sizeOf } from './shape.js';
 import {
   checkSampler,
@@ -32,7 +32,7 @@ export interface CpuSampler {
   write(place: number, values: SamplerArray): void;
   /** Fills `values`. */
   read(place: number, values: SamplerArray): void;
-  /** Once the ratings are written. */
+  /** Once the ratings by user are written: those by movie are made of them. */
   ready(): void;
   sweep(number: number): Promise<Pick<SweepResult, 'squaredErrorSum' | 'noise'>>;
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
@@ -61,20 +61,22 @@ function placeOf(name: string): number {
 
 export async function openCpuSampler(device: SamplerDevice, options: SamplerOptions): Promise<Sampler> {
   checkSampler(options);
-  const { shape, ratings, state = initialSamplerState(options) } = options;
+  const { shape, ratings, state } = options;
   const sampler = await device.openSampler(configOf(device, options));
-  // One side after the other, so that only one copy of the ratings is under way.
-  writeRatings(sampler, 'user', ratingsByUser(ratings, shape.users));
-  writeRatings(sampler, 'movie', ratingsByMovie(ratings, shape.movies));
+  const { starts, others, targets } = viewByUser(ratings, shape.users);
+  sampler.write(placeOf('user_starts'), starts);
+  sampler.write(placeOf('user_others'), others);
+  sampler.write(placeOf('user_targets'), targets);
   const attributes = options.attributes ?? noAttributes();
   for (const side of SIDES) {
     sampler.write(placeOf(`${side}_attributeStarts`), attributes[side].starts);
     sampler.write(placeOf(`${side}_holders`), attributes[side].holders);
   }
   sampler.ready();
-  sampler.write(SCALARS, state.scalars);
-  for (const tensor of state.tensors) sampler.write(placeOf(tensor.name), padded(tensor));
-  return new KernelSampler(sampler, options, state.sweeps);
+  sampler.write(SCALARS, state?.scalars ?? startScalars());
+  for (const tensor of state?.tensors ?? startTensors(options))
+    sampler.write(placeOf(tensor.name), padded(tensor));
+  return new KernelSampler(sampler, options, state?.sweeps ?? 0);
 }
 
 function configOf(
@@ -91,12 +93,6 @@ function configOf(
   );
 }
 
-function writeRatings(sampler: CpuSampler, side: string, { starts, others, targets }: RatingsOfSide): void {
-  sampler.write(placeOf(`${side}_starts`), starts);
-  sampler.write(placeOf(`${side}_others`), others);
-  sampler.write(placeOf(`${side}_targets`), targets);
-}
-
 function paddedWidth(columns: number): number {
   return Math.ceil(columns / PAD) * PAD;
 }
@@ -105,6 +101,7 @@ function paddedWidth(columns: number): number {
 function padded({ shape: [count, columns], values }: Tensor): Float32Array {
   if (columns === undefined) return values;
   const width = paddedWidth(columns);
+  if (width === columns) return values;
   const result = new Float32Array(count * width);
   for (let row = 0; row < count; row++)
     result.set(values.subarray(row * columns, (row + 1) * columns), row * width);

@@ -16,14 +16,20 @@ export function ratingsByUser({ userIndices, movieIndices, targets }: TrainingRa
   return group(userIndices, movieIndices, targets, users);
 }
 
+/** The same, without a copy (8 bytes a rating) where that is how they were given. */
+export function viewByUser(ratings: TrainingRatings, users: number): RatingsOfSide {
+  const { userIndices, movieIndices, targets } = ratings;
+  for (let i = 1; i < userIndices.length; i++)
+    if (userIndices[i - 1] > userIndices[i]) return ratingsByUser(ratings, users);
+  return { starts: startsOf(userIndices, users), others: movieIndices, targets };
+}
+
 export function ratingsByMovie({ userIndices, movieIndices, targets }: TrainingRatings, movies: number) {
   return group(movieIndices, userIndices, targets, movies);
 }
 
 function group(rows: Int32Array, others: Int32Array, targets: Float32Array, count: number): RatingsOfSide {
-  const starts = new Int32Array(count + 1);
-  for (const row of rows) starts[row + 1]++;
-  for (let row = 0; row < count; row++) starts[row + 1] += starts[row];
+  const starts = startsOf(rows, count);
   const next = starts.slice(0, count);
   const side = { starts, others: new Int32Array(rows.length), targets: new Float32Array(rows.length) };
   for (let i = 0; i < rows.length; i++) {
@@ -32,4 +38,11 @@ function group(rows: Int32Array, others: Int32Array, targets: Float32Array, coun
     side.targets[at] = targets[i];
   }
   return side;
+}
+
+function startsOf(rows: Int32Array, count: number): Int32Array {
+  const starts = new Int32Array(count + 1);
+  for (const row of rows) starts[row + 1]++;
+  for (let row = 0; row < count; row++) starts[row + 1] += starts[row];
+  return starts;
 }

@@ -18,12 +18,25 @@ export function initialSamplerState({
   attributes,
   seed,
 }: Pick<SamplerOptions, 'shape' | 'attributes' | 'seed'>): SamplerState {
-  const { noisePrecision } = SWEEP_START;
   return {
     sweeps: 0,
-    scalars: completeScalars([noisePrecision]),
+    scalars: startScalars(),
     tensors: samplerTensorShapes(shape, attributes).map((tensor) => startOf(tensor, seed)),
   };
+}
+
+/** What is not zero at the beginning, one after the other: each is as large as a table of the model. */
+export function* startTensors({
+  shape,
+  attributes,
+  seed,
+}: Pick<SamplerOptions, 'shape' | 'attributes' | 'seed'>): Generator<Tensor> {
+  for (const tensor of samplerTensorShapes(shape, attributes))
+    if (/_(rows|precisions)$/.test(tensor.name)) yield startOf(tensor, seed);
+}
+
+export function startScalars(): Float64Array {
+  return completeScalars([SWEEP_START.noisePrecision]);
 }
 
 /** Those of a state that has the first ones only, as checkpoints from before there were attributes or a mean of the noise. */

@@ -1,5 +1,5 @@
-// What a run reads: the ratings of the store, split, and the record of what they were. Apart from the flow of a run, so that the table
-// (12 bytes a rating) is let go once it is split.
+// What a run reads: the ratings of the store, split, and the record of what they were. Apart from the flow of a run, so that of the table
+// only what is still needed stays: its ratings (12 bytes each) are the training side from then on.
 
 import type { Engine } from '../engines/engine.js';
 import { AppError } from '../errors.js';

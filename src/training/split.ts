@@ -18,29 +18,38 @@ export interface SplitRatings {
   test: RatingSet;
 }
 
-/** Keeps the order of the table within each side. Splits by time need the table's times. */
+/**
+ * In place: the training side is what is left of the table's arrays, so that the ratings do not lie in memory twice. Keeps the order of
+ * the table within each side. Splits by time need the table's times.
+ */
 export function splitRatings(table: RatingTable, split: Split): SplitRatings {
   const { userIndices, movieIndices, ratings } = table;
   const isTest = MARKS[split.kind](table, split);
-  const testCount = isTest.reduce((sum, side) => sum + side, 0);
-  const sides = [allocate(ratings.length - testCount), allocate(testCount)];
-  const filled = [0, 0];
+  const test = allocate(isTest.reduce((sum, side) => sum + side, 0));
+  let [trained, tested] = [0, 0];
   for (let i = 0; i < ratings.length; i++) {
-    const side = sides[isTest[i]];
-    const at = filled[isTest[i]]++;
+    const side = isTest[i] ? test : table;
+    const at = isTest[i] ? tested++ : trained++;
     side.userIndices[at] = userIndices[i];
     side.movieIndices[at] = movieIndices[i];
     side.ratings[at] = ratings[i];
   }
-  return { train: sides[0], test: sides[1] };
+  const train = {
+    userIndices: userIndices.subarray(0, trained),
+    movieIndices: movieIndices.subarray(0, trained),
+    ratings: ratings.subarray(0, trained),
+  };
+  return { train, test };
 }
 
 /** 1 for each rating that is held out. */
 const MARKS: Record<SplitKind, (table: RatingTable, split: Split) => Uint8Array> = {
-  HASH: ({ userIndices, movieIndices, ratings, userIds, movieIds }, split) =>
-    Uint8Array.from(ratings, (_, i) =>
-      Number(isHeldOut(split, userIds[userIndices[i]], movieIds[movieIndices[i]])),
-    ),
+  HASH({ userIndices, movieIndices, userIds, movieIds }, split) {
+    const isTest = new Uint8Array(userIndices.length);
+    for (let i = 0; i < isTest.length; i++)
+      isTest[i] = Number(isHeldOut(split, userIds[userIndices[i]], movieIds[movieIndices[i]]));
+    return isTest;
+  },
   TEMPORAL: ({ times }, { testFraction }) => markNewest(times, testFraction),
   LEAVE_LAST_OUT: ({ times, userIndices }) => markLastOfUsers(times, userIndices),
 };

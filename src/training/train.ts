@@ -99,6 +99,8 @@ async function measure(
     const rawScores = await scoresOf(kept, test, ratingMean);
     return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
   });
+  // Ranking needs memory, too.
+  await learner.close();
   const predicted = rawScores.map((score) => clipToScale(score, scale));
   const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
   const model = toContent(shape, parameters, ratingMean, ratings);

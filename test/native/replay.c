@@ -224,7 +224,6 @@ static void replay_sweeps(const kernels *k, int K, int threads, chain *out) {
   k->sampler_open(c.s, config);
   state = 5;
   fill_side(&c, 0, USERS, MOVIES);
-  fill_side(&c, 1, MOVIES, USERS);
   fill_rows(&c, 0, USERS, K);
   fill_rows(&c, 1, MOVIES, K);
   double *scalars = k->sampler_place(c.s, PLACE_SCALARS);

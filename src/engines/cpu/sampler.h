@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
   int32_t count, others_count; // N, and that of the other side
-  // Set by the host, which may look at them between calls.
+  // Set by the host (of movies by sampler_ready), which may look at them between calls.
   int32_t *starts, *others;
   float *targets;
   float *rows, *priors, *means, *variances; // (N × DP)
@@ -202,8 +202,26 @@ static void ready_kind(feature_kind *f, int32_t rows) {
   }
 }
 
-/** Once the host has set ratings and attributes: what is known of them before the first sweep. */
+/** Ratings by movie from those by user; within a movie by user. */
+static void turn_ratings(const side *users, side *movies) {
+  int32_t *starts = movies->starts;
+  for (int32_t m = 0; m <= movies->count; m++) starts[m] = 0;
+  for (int32_t i = 0; i < users->starts[users->count]; i++) starts[users->others[i] + 1]++;
+  for (int32_t m = 0; m < movies->count; m++) starts[m + 1] += starts[m];
+  for (int32_t u = 0; u < users->count; u++)
+    for (int32_t i = users->starts[u]; i < users->starts[u + 1]; i++) {
+      int32_t at = starts[users->others[i]]++;
+      movies->others[at] = u;
+      movies->targets[at] = users->targets[i];
+    }
+  // Each is where the next one starts.
+  for (int32_t m = movies->count; m > 0; m--) starts[m] = starts[m - 1];
+  starts[0] = 0;
+}
+
+/** Once the host has set ratings by user and attributes: what is known of them before the first sweep. */
 static void sampler_ready(struct sampler *s) {
+  turn_ratings(&s->sides[0], &s->sides[1]);
   for (int which = 0; which < 2; which++)
     for (int kind = 0; kind < KINDS; kind++) ready_kind(&s->sides[which].kinds[kind], s->sides[which].count);
 }
