@@ -85,7 +85,9 @@ test('a run tells who trains it and what came of it, or why it failed', async ()
   const failed = await train(store, aRunRequest({ engine: 'tfjs:node-gpu' }));
   const [lines, failure] = await runLogPages(store, [succeeded, failed], 100, null);
   expect(lines.map(({ level }) => level)).toEqual(['INFO', 'INFO', 'INFO']);
-  expect(lines[0].message).toMatch(/^process \d+ on .+ trains by engine tfjs:wasm \(.+\) on 24\d\d ratings/);
+  expect(lines[0].message).toMatch(
+    /^process \d+ on .+ trains by engine (native|wasm|webgpu) \(.+\) on 24\d\d ratings/,
+  );
   expect(lines[2].message).toMatch(/^the run succeeded with a test RMSE of \d\.\d{4}$/);
   expect(failure).toMatchObject([
     { level: 'ERROR', message: expect.stringContaining('ENGINE_UNAVAILABLE: ') },

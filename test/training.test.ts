@@ -1,3 +1,4 @@
+import { resolveEngineName } from '#src/engines/open.js';
 import {
   findAucs,
   findCalibrations,
@@ -26,8 +27,8 @@ test('a run leaves its record, epochs, evaluation, baselines, test predictions a
   const run = await getRun(store, runId);
   expect(run).toMatchObject({
     status: 'SUCCEEDED',
-    engine: 'tfjs:wasm',
-    threads: 1,
+    engine: await resolveEngineName('auto', { threads: 2 }),
+    threads: 2,
     snapshotRatings: 3000,
     errorCode: null,
     codeVersion: 'test',

@@ -44,7 +44,7 @@ export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
     hyperparameters: resolveHyperparameters('paper', { epochs: 2, hiddenLayers: [16], batchSize: 256 }),
     split: { ...DEFAULT_SPLIT },
     seed: 1,
-    engine: 'tfjs:wasm',
+    engine: 'auto',
     promote: true,
     priority: 0,
     idempotencyKey: null,
