@@ -139,8 +139,12 @@ test('a worker that is stopped gives its shard back', async () => {
 test('a cancelled scoring stops its workers and leaves the lists before', async () => {
   await scoreAll(1);
   const { id } = await createScoringRun(store, { modelId, top: TOP, idempotencyKey: null }, 1);
-  const onShard = ({ shard }: { shard: number }) => shard === 20 && cancelScoringRun(store, id);
+  let cancelling: Promise<unknown> | null = null;
+  const onShard = ({ shard }: { shard: number }) => {
+    if (shard === 20) cancelling = cancelScoringRun(store, id);
+  };
   await helpScoring(store, id, { ...SETTINGS, onShard });
+  await cancelling;
   expect(await getScoringRun(store, id)).toMatchObject({ status: 'CANCELLED', errorCode: 'RUN_CANCELLED' });
   expect(await storedRows()).toBe(USERS);
   await until(async () => (await tables()).length === 1);
