@@ -176,12 +176,12 @@ static void *place(const sampler_call *c, int side, int what) {
   return c->k->sampler_place(c->s, side * PLACES_OF_SIDE + what);
 }
 
-/** Rows `of` that point to rows `to`, RATINGS of them in all, each at least once; entries of the same pair are as good as any here. */
-static void fill_side(const sampler_call *c, int side, int of, int to) {
-  int32_t *starts = place(c, side, PLACE_STARTS), *others = place(c, side, PLACE_OTHERS);
-  float *targets = place(c, side, PLACE_TARGETS);
-  for (int e = 0; e <= of; e++) starts[e] = e * RATINGS / of;
-  for (int t = 0; t < RATINGS; t++) others[t] = (int32_t)draw((uint32_t)to), targets[t] = (float)draw(9) / 2 - 2;
+/** RATINGS by user, each user at least once; those of the same user and movie are as good as any here. */
+static void fill_ratings(const sampler_call *c) {
+  int32_t *starts = place(c, 0, PLACE_STARTS), *others = place(c, 0, PLACE_OTHERS);
+  float *targets = place(c, 0, PLACE_TARGETS);
+  for (int u = 0; u <= USERS; u++) starts[u] = u * RATINGS / USERS;
+  for (int t = 0; t < RATINGS; t++) others[t] = (int32_t)draw(MOVIES), targets[t] = (float)draw(9) / 2 - 2;
 }
 
 static void fill_rows(const sampler_call *c, int side, int count, int K) {
@@ -223,7 +223,7 @@ static void replay_sweeps(const kernels *k, int K, int threads, chain *out) {
   if (crew_open(&threads_of_sampler, threads) != 0) abort();
   k->sampler_open(c.s, config);
   state = 5;
-  fill_side(&c, 0, USERS, MOVIES);
+  fill_ratings(&c);
   fill_rows(&c, 0, USERS, K);
   fill_rows(&c, 1, MOVIES, K);
   double *scalars = k->sampler_place(c.s, PLACE_SCALARS);

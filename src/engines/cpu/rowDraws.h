@@ -83,7 +83,7 @@ INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *N,
   for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
     int32_t n = end - from < GATHER ? end - from : GATHER;
     gather_targets(t, from, n, w, DP);
-    sums.targets += dot_rows(w->targets, w->targets, (n + VL - 1) / VL * VL);
+    sums.targets += dot_rows(w->targets, w->targets, round_up(n, VL));
     if (t->which == 1) add_plain(t, &sums, x, from, n, w, DP);
     add_squares(N, h, t->s->residuals, t->a->others + from, w->targets, n, DP);
   }

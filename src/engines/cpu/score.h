@@ -73,7 +73,18 @@ static void prepare_scoring(model *m, int thread) {
 #define USERS_AT_ONCE 2
 #endif
 
-/** U users by four movies: their sums over the units, added to rows of scores from `scores` on; `movies` are kept. */
+/** The sums of U users by four movies, added to rows of scores from `scores` on; `movies` are kept. */
+INLINE void add_tile_sums(const model *m, vf total[USERS_AT_ONCE][4], int U, int movies, float *scores) {
+  for (int u = 0; u < U; u++) {
+    quad sums = sums_of(total[u]);
+    float *row = scores + (int64_t)u * m->M;
+    if (movies == 4) store_quad(row, load_quad(row) + sums);
+    else
+      for (int v = 0; v < movies; v++) row[v] += sums[v];
+  }
+}
+
+/** U users by four movies: their sums over the units, added as add_tile_sums says. */
 INLINE void score_tile(const model *m, const float *user_halves, const float *movie_halves, int U, int movies,
                        float *scores) {
   vf total[USERS_AT_ONCE][4];
@@ -88,13 +99,7 @@ INLINE void score_tile(const model *m, const float *user_halves, const float *mo
       for (int u = 0; u < U; u++)
         for (int v = 0; v < 4; v++) total[u][v] += falls ? smaller(c[v], a[u]) : larger(c[v], a[u]);
     }
-  for (int u = 0; u < U; u++) {
-    quad sums = sums_of(total[u]);
-    float *row = scores + (int64_t)u * m->M;
-    if (movies == 4) store_quad(row, load_quad(row) + sums);
-    else
-      for (int v = 0; v < movies; v++) row[v] += sums[v];
-  }
+  add_tile_sums(m, total, U, movies, scores);
 }
 
 /** The hidden part of `users` users' scores for movies from … to, added to scores (users × M). */
@@ -108,28 +113,20 @@ static void add_hidden(const model *m, const float *halves, int users, range mov
   }
 }
 
-/** Products of U users, K each padded with zeros, and four movies, added likewise. What comes after a movie's embedding is not multiplied. */
-INLINE void dot_tile(const model *m, const float *users, range movies, int U, float *scores) {
+/** Products of U users, K each padded with zeros, and four movies from `first` on, added likewise. What comes after an embedding is not multiplied. */
+INLINE void dot_tile(const model *m, const float *users, int64_t first, int U, int movies, float *scores) {
   vf total[USERS_AT_ONCE][4];
   for (int u = 0; u < U; u++)
     for (int v = 0; v < 4; v++) total[u][v] = (vf){0};
   const int K = m->K, KP = round_up(K, VL);
   for (int k = 0; k < K; k += VL) {
     vf q[4];
-    for (int v = 0; v < 4; v++) {
-      int64_t movie = movies.from + v < movies.to ? movies.from + v : movies.from;
-      q[v] = first_of(load(row_of(&m->movies, m, (int32_t)movie) + k), K - k);
-    }
+    for (int v = 0; v < 4; v++)
+      q[v] = first_of(load(row_of(&m->movies, m, (int32_t)(v < movies ? first + v : first)) + k), K - k);
     for (int u = 0; u < U; u++)
       for (int v = 0; v < 4; v++) total[u][v] = fma_(load(users + u * KP + k), q[v], total[u][v]);
   }
-  for (int u = 0; u < U; u++) {
-    quad sums = sums_of(total[u]);
-    float *row = scores + (int64_t)u * m->M + movies.from;
-    if (movies.to - movies.from >= 4) store_quad(row, load_quad(row) + sums);
-    else
-      for (int v = 0; v < movies.to - movies.from; v++) row[v] += sums[v];
-  }
+  add_tile_sums(m, total, U, movies, scores);
 }
 
 /** Movies that are scored together, so that their scores stay in the cache: 256 KiB of SCORE_BLOCK users. */
@@ -146,11 +143,11 @@ static void score_rows(const model *m, const int32_t *users, int count, range mo
       float *row = scores + (int64_t)u * m->M, base = m->bias + (m->has_biases ? row_of(&m->users, m, users[u])[K] : 0);
       for (int64_t v = some.from; v < some.to; v++) row[v] = base + m->movie_bases[v];
     }
-    for (; m->has_dot && some.from < some.to; some.from += 4) {
-      int u = 0;
+    for (int64_t v = some.from; m->has_dot && v < some.to; v += 4) {
+      int kept = some.to - v < 4 ? (int)(some.to - v) : 4, u = 0;
       for (; u + USERS_AT_ONCE <= count; u += USERS_AT_ONCE)
-        dot_tile(m, embeddings + u * KP, some, USERS_AT_ONCE, scores + (int64_t)u * m->M);
-      for (; u < count; u++) dot_tile(m, embeddings + u * KP, some, 1, scores + (int64_t)u * m->M);
+        dot_tile(m, embeddings + u * KP, v, USERS_AT_ONCE, kept, scores + (int64_t)u * m->M + v);
+      for (; u < count; u++) dot_tile(m, embeddings + u * KP, v, 1, kept, scores + (int64_t)u * m->M + v);
     }
   }
 }
