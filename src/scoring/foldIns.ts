@@ -58,30 +58,37 @@ export async function rowsOf(store: Store, host: ModelHost, users: readonly Aske
     if (source === 'FALLBACK') return -1;
     return source === 'MODEL' ? user.idx : places.get(keyOf(user))!;
   });
-  return { indices, folded: await foldInRatings(store, host, [...askers.values()]) };
+  if (askers.size === 0) return { indices, folded: null };
+  return { indices, folded: toFoldIn(host, await knownRatings(store, host, [...askers.values()])) };
 }
 
-/** Only the movies that the model knows. Null of nobody. */
-export async function foldInRatings(
+/** What each has rated of the movies that the model knows. */
+export async function knownRatings(
   store: Store,
   host: ModelHost,
   users: readonly Asker[],
-): Promise<FoldInRatings | null> {
-  if (users.length === 0) return null;
+): Promise<RatedMovies[]> {
   const stored = users.filter(({ tastes }) => !tastes).map(({ userId }) => userId);
   const found = stored.length > 0 ? await ratedMovies(store, stored) : [];
   const byUser = new Map(stored.map((userId, i) => [userId, found[i]]));
-  const rated = users.map((user) => user.tastes ?? byUser.get(user.userId)!);
-  const known = rated.map(({ movieIndices }) =>
-    [...movieIndices.keys()].filter((i) => isKnownMovie(host, movieIndices[i])),
-  );
-  const starts = new Int32Array(users.length + 1);
-  for (const [place, kept] of known.entries()) starts[place + 1] = starts[place] + kept.length;
-  return {
-    starts,
-    movieIndices: Int32Array.from(known.flatMap((kept, i) => kept.map((at) => rated[i].movieIndices[at]))),
-    targets: Float32Array.from(
-      known.flatMap((kept, i) => kept.map((at) => rated[i].ratings[at] - host.ratingMean)),
-    ),
-  };
+  return users.map((user) => {
+    const { movieIndices, ratings } = user.tastes ?? byUser.get(user.userId)!;
+    const isKnown = (_: number, i: number) => isKnownMovie(host, movieIndices[i]);
+    return { movieIndices: movieIndices.filter(isKnown), ratings: ratings.filter(isKnown) };
+  });
+}
+
+export function toFoldIn(host: ModelHost, rated: readonly RatedMovies[]): FoldInRatings {
+  const starts = new Int32Array(rated.length + 1);
+  for (const [place, { ratings }] of rated.entries()) starts[place + 1] = starts[place] + ratings.length;
+  const movieIndices = new Int32Array(starts[rated.length]);
+  const targets = new Float32Array(starts[rated.length]);
+  for (const [place, own] of rated.entries()) {
+    movieIndices.set(own.movieIndices, starts[place]);
+    targets.set(
+      own.ratings.map((rating) => rating - host.ratingMean),
+      starts[place],
+    );
+  }
+  return { starts, movieIndices, targets };
 }

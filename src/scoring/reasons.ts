@@ -2,7 +2,7 @@
 // The same for users who were trained with, whose rows fold-in finds again but for little.
 
 import type { Store } from '../store/store.js';
-import { type Asker, foldInRatings, isKnownMovie } from './foldIns.js';
+import { type Asker, isKnownMovie, knownRatings, toFoldIn } from './foldIns.js';
 import type { ModelHost } from './modelHost.js';
 
 export interface RatingReason {
@@ -24,12 +24,14 @@ export async function reasonsFor(
   const known = movieIndices.filter((movie) => isKnownMovie(host, movie));
   const none = movieIndices.map(() => []);
   if (!host.isCertain || known.length === 0 || user.ratingCount === 0) return none;
-  const folded = await foldInRatings(store, host, [user]);
-  if (!folded || folded.movieIndices.length === 0) return none;
-  const own = [...folded.movieIndices.keys()].map((i) => ({
-    movieIndex: folded.movieIndices[i],
-    rating: folded.targets[i] + host.ratingMean,
+  const [rated] = await knownRatings(store, host, [user]);
+  if (rated.ratings.length === 0) return none;
+  const own = Array.from(rated.ratings, (rating, i) => ({
+    movieIndex: rated.movieIndices[i],
+    // 3.3 as it was given, not as the nearest float32.
+    rating: Number(rating.toPrecision(7)),
   }));
+  const folded = toFoldIn(host, [rated]);
   const weights = await host.reasons({ folded, movieIndices: Int32Array.from(known) });
   const ratings = own.length;
   const lists = new Map(
