@@ -1,11 +1,12 @@
 // Runs followed over graphql-ws: from another replica than the one that trains, late, and across a lost connection.
 
-import { createClient } from 'graphql-ws';
+import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { resolveHyperparameters } from '#src/store/hyperparameters.js';
 import { openQueue } from '#src/store/queue.js';
+import { createRunFeed } from '#src/store/runFeed.js';
 import { beat, createRun, endRun, getRun } from '#src/store/runs.js';
 import { openStore, type Store } from '#src/store/store.js';
 import { startTestApi, type TestApi } from './support/api.js';
@@ -107,6 +108,27 @@ test('a run that is not there, a wrong id and a query too large are refused with
   expect(await refusal(large, {})).toBe('QUERY_TOO_LARGE');
 });
 
+test('a document with a syntax error is refused alone, and what goes on over the connection goes on', async () => {
+  const { results, ended, client } = watch(api, await queued());
+  await until(() => results.length > 0);
+  const refused = await subscribe(client, '{ users(', {}).ended;
+  expect(refused[0].errors[0].message).toContain('Syntax Error');
+  await store.pool.query(
+    `update training_runs set status = 'CANCELLED', finished_at = now() where status = 'QUEUED'`,
+  );
+  expect(latest(await ended).status).toBe('CANCELLED');
+});
+
+test('who leaves is forgotten at once, also where the run does not change', async () => {
+  const feed = createRunFeed(store, log);
+  toClose.push(feed);
+  const states = feed.watch(await queued());
+  expect((await states.next()).value.status).toBe('QUEUED');
+  const next = states.next();
+  expect(await states.return(undefined)).toEqual({ value: undefined, done: true });
+  expect(await next).toEqual({ value: undefined, done: true });
+});
+
 test('a page of another site cannot open a connection', async () => {
   const socket = new WebSocket(`${api.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
     origin: 'https://elsewhere.example',
@@ -143,7 +165,7 @@ function latest(results: Result[]) {
   return results.at(-1)?.data.trainingRunProgress ?? {};
 }
 
-function watch(from: TestApi, runId: number): { results: Result[]; ended: Promise<Result[]> } {
+function watch(from: TestApi, runId: number) {
   return collect(from, WATCH, { id: nodeId(runId) });
 }
 
@@ -152,6 +174,10 @@ function collect(from: TestApi, query: string, variables: Record<string, unknown
   const url = `${from.url.replace('http', 'ws')}/graphql`;
   const client = createClient({ url, webSocketImpl: WebSocket, retryAttempts: 0 });
   toClose.push({ close: async () => client.dispose() });
+  return { client, ...subscribe(client, query, variables) };
+}
+
+function subscribe(client: Client, query: string, variables: Record<string, unknown>) {
   const results: Result[] = [];
   const ended = new Promise<Result[]>((resolve) => {
     client.subscribe(

@@ -12,6 +12,7 @@ import {
   type GraphQLFormattedError,
   type GraphQLSchema,
   getOperationAST,
+  parse,
   subscribe,
 } from 'graphql';
 import { makeHandler } from 'graphql-ws/use/@fastify/websocket';
@@ -41,6 +42,8 @@ export async function addSubscriptions(
       const isQuery = getOperationAST(document, operationName)?.operation === 'query';
       return createContext(services, isQuery ? services.reads.store() : services.store);
     },
+    // By itself it closes the connection, with all that goes on over it.
+    onSubscribe: (_context, _id, { query }) => syntaxErrorsOf(query),
     execute: (args) => refusalOf(args) ?? execute(args),
     subscribe: (args) => refusalOf(args) ?? subscribe(args),
     onNext: (_context, _id, _payload, _args, { errors, ...result }) =>
@@ -57,6 +60,16 @@ export async function addSubscriptions(
         .send('Send queries by POST, or open a WebSocket (graphql-transport-ws).'),
     wsHandler: handler,
   });
+}
+
+/** None: undefined. */
+function syntaxErrorsOf(query: string): readonly GraphQLError[] | undefined {
+  try {
+    parse(query);
+    return undefined;
+  } catch (error) {
+    return [error as GraphQLError];
+  }
 }
 
 /** After validation; null when it may be done. */

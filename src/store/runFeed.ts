@@ -16,7 +16,7 @@ const FIRST_RETRY_MS = 500;
 const LONGEST_RETRY_MS = 15_000;
 
 export interface RunFeed {
-  /** The run as it is now, and again after each change, to its end. @throws AppError RUN_NOT_FOUND */
+  /** The run as it is now, and again after each change, to its end; `return` ends it at once. @throws AppError RUN_NOT_FOUND */
   watch(runId: number): AsyncGenerator<TrainingRun>;
   /** Ends every watch. */
   close(): Promise<void>;
@@ -30,7 +30,19 @@ export function createRunFeed(store: Store, log: Logger): RunFeed {
   const stop = new AbortController();
   let listener: Promise<void> | null = null;
 
-  async function* watch(runId: number): AsyncGenerator<TrainingRun> {
+  function watch(runId: number): AsyncGenerator<TrainingRun> {
+    const left = new AbortController();
+    const states = follow(runId, AbortSignal.any([stop.signal, left.signal]));
+    const end = states.return.bind(states);
+    // A generator by itself hears of it with the next change, which for a run that waits may never come.
+    states.return = (value) => {
+      left.abort();
+      return end(value);
+    };
+    return states;
+  }
+
+  async function* follow(runId: number, signal: AbortSignal): AsyncGenerator<TrainingRun> {
     listener ??= listen(store.url, wakeAll, stop.signal, log);
     let wake = () => {};
     let isStale = true;
@@ -43,24 +55,24 @@ export function createRunFeed(store: Store, log: Logger): RunFeed {
     };
     watchers.add(watcher);
     try {
-      for (let last = ''; !stop.signal.aborted; ) {
+      for (let last = ''; !signal.aborted; ) {
         isStale = false;
-        const run = await whenBack(() => getRun(store, runId), stop.signal);
+        const run = await whenBack(() => getRun(store, runId), signal);
         const state = JSON.stringify([run.status, run.attempt, run.progress, run.engine]);
         if (state !== last) yield run;
         last = state;
         if (run.finishedAt !== null) return;
-        await pause(PAUSE_MS, stop.signal);
+        await pause(PAUSE_MS, signal);
         if (!isStale)
           await Promise.race([
-            pause(READ_ANYWAY_MS, stop.signal),
+            pause(READ_ANYWAY_MS, signal),
             new Promise<void>((done) => {
               wake = done;
             }),
           ]);
       }
     } catch (error) {
-      if (!stop.signal.aborted) throw error;
+      if (!signal.aborted) throw error;
     } finally {
       watchers.delete(watcher);
     }

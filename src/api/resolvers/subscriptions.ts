@@ -1,6 +1,7 @@
 // Subscriptions: over graphql-ws (api/subscriptions.ts), from any replica, whichever process trains.
 
-import { Arg, ID, Resolver, Root, Subscription } from 'type-graphql';
+import { Arg, Ctx, ID, Resolver, Root, Subscription } from 'type-graphql';
+import { AppError } from '../../errors.js';
 import type { TrainingRun as TrainingRunRow } from '../../store/prisma/client.js';
 import { getRun } from '../../store/runs.js';
 import type { Context } from '../context.js';
@@ -17,8 +18,17 @@ export class SubscriptionResolver {
   })
   trainingRunProgress(
     @Arg('runId', () => ID, { description: 'The id of a TrainingRun.' }) _runId: string,
-    @Root() run: TrainingRunRow,
+    @Root() run: TrainingRunRow | undefined,
+    @Ctx() context: Context,
   ): TrainingRun {
+    // Apollo takes it for a query.
+    if (!run)
+      throw new AppError(
+        'BAD_INPUT',
+        'a subscription came by POST: send it over a WebSocket to the same address',
+      );
+    // Epochs and the like of the state before are not those of this one.
+    context.forget();
     return toTrainingRun(run);
   }
 }
@@ -26,13 +36,5 @@ export class SubscriptionResolver {
 /** What is wrong with the id is refused before anything is watched. */
 async function watchRun(runId: string, context: Context): Promise<AsyncGenerator<TrainingRunRow>> {
   const { id } = await getRun(context.store, toKey('TrainingRun', runId, 'runId'));
-  return statesOf(id, context);
-}
-
-async function* statesOf(id: number, context: Context): AsyncGenerator<TrainingRunRow> {
-  for await (const run of context.runFeed.watch(id)) {
-    // Epochs and the like of the state before are not those of this one.
-    context.forget();
-    yield run;
-  }
+  return context.runFeed.watch(id);
 }
