@@ -52,6 +52,20 @@ test('predicted ratings of 50 users cost as many statements as that of one', asy
   expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
 });
 
+test('intervals of 50 predicted ratings cost as many statements as that of one', async () => {
+  const query = (first: number) =>
+    `{ users(first: ${first}) { nodes { predictedRating(movieId: 3) { interval { low high } } } } }`;
+  await api.query(query(1));
+  expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
+});
+
+test('movies like 50 movies cost as many statements as those like one', async () => {
+  const query = (first: number) =>
+    `{ movies(first: ${first}) { nodes { similar(first: 3) { movie { title } } } } }`;
+  await api.query(query(1));
+  expect(await statementsOf(query(50))).toBe(await statementsOf(query(1)));
+});
+
 test('runs with epochs, evaluation and model cost a constant number of statements', async () => {
   const query = (first: number) =>
     `{ trainingRuns(first: ${first}) { nodes { epochs { epoch } evaluation { rmse baselines { name } starConfusion confusion(threshold: 4) { f1 } } model { version run { id } } } } models(first: ${first}) { nodes { run { id } } } }`;

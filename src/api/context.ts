@@ -9,8 +9,10 @@ import type { Recommender } from '../scoring/recommender.js';
 import { findActiveModel, noActiveModel } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
 import type { JobQueue } from '../store/queue.js';
+import { readScale } from '../store/ratingScale.js';
 import type { Reads } from '../store/replica.js';
 import type { RunFeed } from '../store/runFeed.js';
+import type { RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
 import { createLoaders, type Loaders } from './loaders.js';
 
@@ -32,12 +34,14 @@ export interface Context extends Services {
   findActiveModel(): Promise<Model | null>;
   /** @throws AppError NO_ACTIVE_MODEL */
   getActiveModel(): Promise<Model>;
+  ratingScale(): Promise<RatingScale>;
   /** After a write: what this request has read before is read again. */
   forget(): void;
 }
 
 export function createContext(services: Services, store = services.store): Context {
   let active: Promise<Model | null> | null = null;
+  let scale: Promise<RatingScale> | null = null;
   const recommender = services.recommender.on(store);
   const loaders = createLoaders(store, recommender);
   const findActive = () => {
@@ -53,8 +57,13 @@ export function createContext(services: Services, store = services.store): Conte
       if (!model) throw noActiveModel();
       return model;
     },
+    ratingScale() {
+      scale ??= readScale(store.pool);
+      return scale;
+    },
     forget() {
       active = null;
+      scale = null;
       // In place: Apollo hands resolvers a copy of this object.
       Object.assign(loaders, createLoaders(store, recommender));
     },

@@ -3,6 +3,7 @@
 
 import DataLoader from 'dataloader';
 import type { Asker } from '../scoring/foldIns.js';
+import type { Neighbours, NeighboursRequest } from '../scoring/messages.js';
 import type { ScoredPair, Subject } from '../scoring/predict.js';
 import type { RatingReason } from '../scoring/reasons.js';
 import type { RecommendationRequest, Suggestion } from '../scoring/recommend.js';
@@ -50,6 +51,10 @@ interface ReasonKey {
   modelId: number;
   user: Asker;
   movieIndex: number;
+}
+
+interface NeighboursKey extends NeighboursRequest {
+  modelId: number;
 }
 
 interface SuggestionKey {
@@ -107,6 +112,10 @@ export function createLoaders(store: Store, recommender: Recommender) {
         ({ modelId }) => modelId,
         (pairs) => recommender.predict(pairs[0].modelId, pairs),
       ),
+    ),
+    // Answered together, so that who or what they are is read by one statement.
+    neighbours: new DataLoader<NeighboursKey, Neighbours, object>((keys) =>
+      Promise.all(keys.map(({ modelId, ...request }) => recommender.neighbours(modelId, request))),
     ),
     reasons: new DataLoader<ReasonKey, RatingReason[], object>((keys) =>
       inGroups(

@@ -7,7 +7,6 @@ import { type Asker, NOBODY } from '../scoring/foldIns.js';
 import type { RecommendationOrder } from '../scoring/messages.js';
 import { modelNotFound } from '../store/models.js';
 import type { Model } from '../store/prisma/client.js';
-import { readScale } from '../store/ratingScale.js';
 import { checkOnScale } from '../store/ratings.js';
 import type { UserRow } from '../store/users.js';
 import { checkUserId } from './checks.js';
@@ -90,8 +89,8 @@ export async function recommendationsForTastes(
   return rank(context, model.id, user, filter, { first, order, seed: 0, after: null, rank: 0 });
 }
 
-async function toTastes({ store, loaders }: Context, tastes: readonly TasteInput[]) {
-  const scale = await readScale(store.pool);
+async function toTastes({ loaders, ratingScale }: Context, tastes: readonly TasteInput[]) {
+  const scale = await ratingScale();
   const byMovie = new Map(tastes.map(({ movieId, rating }) => [movieId, rating]));
   const movies = await Promise.all([...byMovie.keys()].map((movieId) => loaders.movie.load(movieId)));
   for (const [i, [movieId, rating]] of [...byMovie].entries()) {

@@ -8,7 +8,6 @@ import {
   type MovieRow,
   pageOfMovies,
 } from '../../store/movies.js';
-import { readScale } from '../../store/ratingScale.js';
 import type { RatingRow } from '../../store/ratings.js';
 import type { UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
@@ -138,8 +137,8 @@ export class RatingResolver {
     description:
       'What rateMovie accepts and predictions are clipped to; half stars while there are no ratings.',
   })
-  ratingScale(@Ctx() { store }: Context): Promise<RatingScale> {
-    return readScale(store.pool);
+  ratingScale(@Ctx() context: Context): Promise<RatingScale> {
+    return context.ratingScale();
   }
 
   @FieldResolver(() => User, { description: 'Who gave it.' })

@@ -3,10 +3,7 @@
 import { Arg, Ctx, ID, Query, Resolver } from 'type-graphql';
 import { AppError } from '../../errors.js';
 import { findImport } from '../../store/importRecord.js';
-import { findModel } from '../../store/models.js';
-import { findRun } from '../../store/runs.js';
 import { findScoringRun } from '../../store/scoringRuns.js';
-import { findSearch } from '../../store/searchRecord.js';
 import type { Context } from '../context.js';
 import { type NodeType, parseNodeId } from '../ids.js';
 import { PAGE_MAX } from '../paging.js';
@@ -16,10 +13,10 @@ import { Node } from '../types/node.js';
 const FINDERS: Record<NodeType, (context: Context, key: number) => Promise<object | null>> = {
   User: ({ loaders }, key) => loaders.user.load(key),
   Movie: ({ loaders }, key) => loaders.movie.load(key),
-  TrainingRun: async ({ store }, key) => toNullable(await findRun(store, key), toTrainingRun),
-  Model: async ({ store }, key) => toNullable(await findModel(store, key), toModel),
+  TrainingRun: async ({ loaders }, key) => toNullable(await loaders.run.load(key), toTrainingRun),
+  Model: async ({ loaders }, key) => toNullable(await loaders.model.load(key), toModel),
   Import: async ({ store }, key) => toNullable(await findImport(store, key), toImport),
-  Search: async ({ store }, key) => toNullable(await findSearch(store, key), toSearch),
+  Search: async ({ loaders }, key) => toNullable(await loaders.search.load(key), toSearch),
   ScoringRun: async ({ store }, key) => toNullable(await findScoringRun(store, key), toScoringRun),
 };
 

@@ -3,7 +3,6 @@
 import { Arg, Ctx, FieldResolver, Float, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { AppError } from '../../errors.js';
 import { intervalOf } from '../../scoring/interval.js';
-import { readScale } from '../../store/ratingScale.js';
 import type { Context } from '../context.js';
 import { chosenModel, predictedRatingOf } from '../predictions.js';
 import { PredictedRating, RatingInterval } from '../types/predictions.js';
@@ -36,16 +35,18 @@ export class PredictedRatingResolver {
   async interval(
     @Root() { rawScore, standardDeviation }: PredictedRating,
     @Arg('level', () => Float, {
+      nullable: true,
       defaultValue: 0.9,
-      description: 'The probability that it lies there, above 0 and below 1.',
+      description: 'The probability that it lies there, above 0 and below 1. null means 0.9, too.',
     })
-    level: number,
-    @Ctx() { store }: Context,
+    given: number | null,
+    @Ctx() context: Context,
   ): Promise<RatingInterval | null> {
+    const level = given ?? 0.9;
     if (!(level > 0 && level < 1))
       throw new AppError('BAD_INPUT', `level is ${level}: expected above 0 and below 1`);
     if (standardDeviation === null) return null;
-    return intervalOf(rawScore, standardDeviation, level, await readScale(store.pool));
+    return intervalOf(rawScore, standardDeviation, level, await context.ratingScale());
   }
 
   @FieldResolver(() => Float, {

@@ -21,7 +21,7 @@ export class SimilarMovieResolver {
   ): Promise<SimilarMovie[]> {
     checkFirst(first);
     const { id } = await context.getActiveModel();
-    const found = await context.recommender.neighbours(id, { side: 'movie', row: idx, n: first });
+    const found = await context.loaders.neighbours.load({ modelId: id, side: 'movie', row: idx, n: first });
     const movies = await context.loaders.movieByIndex.loadMany([...found.indices]);
     return movies.map((movie, i) => ({ movie, similarity: found.similarities[i] }) as SimilarMovie);
   }
@@ -37,7 +37,7 @@ export class SimilarUserResolver {
   ): Promise<SimilarUser[]> {
     checkFirst(first);
     const { id } = await context.getActiveModel();
-    const found = await context.recommender.neighbours(id, { side: 'user', row: idx, n: first });
+    const found = await context.loaders.neighbours.load({ modelId: id, side: 'user', row: idx, n: first });
     const users = await context.loaders.userByIndex.loadMany([...found.indices]);
     return users
       .map((user, i) => ({ user, similarity: found.similarities[i] }) as SimilarUser)
