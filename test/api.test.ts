@@ -130,11 +130,15 @@ test('a cursor of another list or order is refused', async () => {
 test('null for an optional argument means its default', async () => {
   const { data, errors } = await api.query(`{
     movies(first: 1, orderBy: null, filter: null, after: null) { nodes { movieId } }
-    users(first: 1, orderBy: null) { nodes { userId ratings(first: 1, orderBy: null) { nodes { rating } } } }
+    users(first: 1, orderBy: null) { nodes { userId ratings(first: 1, orderBy: null) { nodes { rating } }
+      recommendations(first: 1) { nodes { reasons(first: null) { weight } } } } }
+    predictedRating(userId: 1, movieId: 1) { interval(level: null) { level } }
+    activeModel { run { evaluation { ranking(k: null) { k } } } }
   }`);
   expect(errors).toBeUndefined();
   expect(data.movies.nodes).toEqual([{ movieId: 1 }]);
   expect(data.users.nodes[0].userId).toBe(1);
+  expect(data.activeModel.run.evaluation.ranking).toEqual({ k: 10 });
 });
 
 test('a forged cursor of recommendations is refused, not answered with an empty page', async () => {
@@ -421,6 +425,22 @@ test('an empty search and empty lists filter nothing', async () => {
   expect(data.movies.totalCount).toBe(80);
 });
 
+test('a text or a list of genres longer than any movie has is refused before every title is compared with it', async () => {
+  const query = `query ($s: String, $g: [String!]) {
+    movies(first: 1, filter: { search: $s, genresAny: $g }) { totalCount } }`;
+  const genres = Array.from({ length: 101 }, (_, i) => `Genre ${i}`);
+  const answers = [
+    await api.query(query, { s: 'x'.repeat(201) }),
+    await api.query(query, { g: genres }),
+    await api.query(query.replace('genresAny', 'genresAll'), { g: genres }),
+  ];
+  expect(answers.map(({ errors }) => [errors![0].message, errors![0].extensions.code])).toEqual([
+    ['search has 201 characters: expected at most 200', 'BAD_INPUT'],
+    ['genresAny has 101 genres: expected at most 100', 'BAD_INPUT'],
+    ['genresAll has 101 genres: expected at most 100', 'BAD_INPUT'],
+  ]);
+});
+
 test('a NUL in a text is refused as bad input', async () => {
   const search = await api.query(
     'query ($s: String) { movies(first: 1, filter: { search: $s }) { totalCount } }',
@@ -460,6 +480,24 @@ test('a query for too many rows is refused before it runs, also through fragment
     '{ users(first: 100) { nodes { ratings(first: 100) { nodes { rating } } } } }',
   );
   expect(errors).toBeUndefined();
+});
+
+test('a size that a query gives as the default of a variable counts, too', async () => {
+  const nested = `query ($n: Int! = 100) { users(first: $n) { nodes { ratings(first: $n) { nodes { movie {
+    ratings(first: $n) { nodes { rating } } } } } } } }`;
+  expect((await api.query(nested)).errors![0].extensions.code).toBe('QUERY_TOO_LARGE');
+  expect((await api.query(nested, { n: 10 })).errors).toBeUndefined();
+});
+
+test('a document that does not say which of its operations is meant is refused as a mistake of the client', async () => {
+  const { errors } = await api.query('query A { __typename } query B { __typename }');
+  expect(errors![0].extensions.code).toBe('OPERATION_RESOLUTION_FAILURE');
+});
+
+test('a subscription by POST is told to come by WebSocket', async () => {
+  const { errors } = await api.query('subscription { trainingRunProgress(runId: "x") { status } }');
+  expect(errors![0].message).toContain('WebSocket');
+  expect(errors![0].extensions.code).toBe('BAD_INPUT');
 });
 
 test('an unknown field is refused with a suggestion', async () => {

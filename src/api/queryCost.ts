@@ -23,7 +23,8 @@ export function queryCostPlugin(): ApolloServerPlugin<Context> {
     async requestDidStart() {
       return {
         async didResolveOperation({ document, operation, request }) {
-          checkCost(document, operation!, request.variables ?? {});
+          // Without one, Apollo's own refusal says that it cannot tell which is meant.
+          if (operation) checkCost(document, operation, request.variables ?? {});
         },
       };
     },
@@ -40,7 +41,7 @@ export function checkCost(
   for (const node of document.definitions) {
     if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);
   }
-  const rows = countRows(operation, fragments, variables);
+  const rows = countRows(operation, fragments, { ...defaultsOf(operation), ...variables });
   if (rows <= ROWS_MAX) return;
   throw new GraphQLError(`the query asks for ${rows} rows: expected ${ROWS_MAX} at most`, {
     extensions: {
@@ -49,6 +50,15 @@ export function checkCost(
       http: { status: 400 },
     },
   });
+}
+
+function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Record<string, unknown> {
+  return Object.fromEntries(
+    variableDefinitions.map(({ variable, defaultValue }) => [
+      variable.name.value,
+      defaultValue?.kind === Kind.INT ? defaultValue.value : undefined,
+    ]),
+  );
 }
 
 /** Rows that the operation may give if every page is full. Validation has seen to it that fragments do not go in circles. */

@@ -64,9 +64,14 @@ export class EvaluationResolver {
   })
   ranking(
     @Root() { rankings }: Evaluation,
-    @Arg('k', () => Int, { defaultValue: 10, description: 'Places in a list: 5, 10, 20, 50 or 100.' })
-    k: number,
+    @Arg('k', () => Int, {
+      nullable: true,
+      defaultValue: 10,
+      description: 'Places in a list: 5, 10, 20, 50 or 100. null means 10, too.',
+    })
+    given: number | null,
   ): RankingMetrics | null {
+    const k = given ?? 10;
     checkRankingLength(k);
     const [ours, ...baselines] = rankingsOf(rankings, k);
     return ours ? { ...ours, baselines } : null;

@@ -50,9 +50,15 @@ export class RecommendationResolver {
   })
   async reasons(
     @Root() { modelId, user, movieIndex }: Recommendation,
-    @Arg('first', () => Int, { defaultValue: 3, description: 'How many at most, 1 to 100.' }) first: number,
+    @Arg('first', () => Int, {
+      nullable: true,
+      defaultValue: 3,
+      description: 'How many at most, 1 to 100. null means 3, too.',
+    })
+    given: number | null,
     @Ctx() { loaders }: Context,
   ): Promise<Reason[]> {
+    const first = given ?? 3;
     checkFirst(first);
     const reasons = (await loaders.reasons.load({ modelId, user, movieIndex })).slice(0, first);
     const movies = await loaders.movieByIndex.loadMany(reasons.map((reason) => reason.movieIndex));

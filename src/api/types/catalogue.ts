@@ -165,13 +165,14 @@ export const RatingConnection = connectionType('Rating', Rating);
 export abstract class MovieConditions {
   @Field(() => [String], {
     nullable: true,
-    description: 'Has at least one of these genres, spelled as in Movie.genres. Empty: no condition.',
+    description:
+      'Has at least one of these genres, 100 at most, spelled as in Movie.genres. Empty: no condition.',
   })
   genresAny?: string[] | null;
 
   @Field(() => [String], {
     nullable: true,
-    description: 'Has all of these genres, spelled as in Movie.genres. Empty: no condition.',
+    description: 'Has all of these genres, 100 at most, spelled as in Movie.genres. Empty: no condition.',
   })
   genresAll?: string[] | null;
 
@@ -198,7 +199,7 @@ export abstract class MovieConditions {
 export class MovieFilter extends MovieConditions implements MovieFilterFields {
   @Field(() => String, {
     nullable: true,
-    description: 'Part of the title, in any case. Empty: no condition.',
+    description: 'Part of the title, in any case, 200 characters at most. Empty: no condition.',
   })
   search?: string | null;
 }
