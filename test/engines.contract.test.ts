@@ -150,15 +150,19 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     expectSameBits(resumed, whole);
   });
 
-  // Not the same bits: an engine may catch up with the steps that a row missed when it hands the row out, or later.
-  test.each(OPTIMIZERS)('training by $kind goes on in the middle of an epoch', async (optimizer) => {
-    const options = someOptions({ optimizer });
-    const [whole, half] = await wholeAndHalf(engine, options);
-    const { parameters, state } = half;
-    const resumed = await trained(engine, { ...options, parameters, state }, [[1, 6, 7]]);
-    const losses = { samples: whole.samples, squaredErrorSum: whole.squaredErrorSum };
-    expectCloseOutcome({ ...resumed, ...losses }, whole, ONE_STEP);
-  });
+  // Others not to the same bits: they may catch up with the steps that a row missed when they hand the row out, or later.
+  const isTfjs = door.name.startsWith('tfjs:');
+  test.each(OPTIMIZERS)(
+    `training by $kind goes on in the middle of an epoch${isTfjs ? ' to the same bits' : ''}`,
+    async (optimizer) => {
+      const options = someOptions({ optimizer });
+      const [whole, { parameters, state }] = await wholeAndHalf(engine, options);
+      const resumed = await trained(engine, { ...options, parameters, state }, [[1, 6, 7]]);
+      const { samples, squaredErrorSum } = whole;
+      expectCloseOutcome({ ...resumed, samples, squaredErrorSum }, whole, ONE_STEP);
+      if (isTfjs) expectSameBits(resumed, whole);
+    },
+  );
 
   test('the given parameters are copied, and what is handed out is a copy', async () => {
     const options = someOptions();
@@ -272,7 +276,7 @@ describe.each(runnable)('$name', ({ door, engine }) => {
 });
 
 test('engines, trainers and scorers working at the same time give the bits they give alone', async () => {
-  const work: Work = [[0, 0, 10]];
+  const work: Work = [[0, 0, 4]];
   const jobs = runnable.flatMap(({ engine }) => [engine, engine]);
   const apart: Outcome[] = [];
   for (const engine of jobs) apart.push(await trained(engine, someOptions(), work));
@@ -288,7 +292,7 @@ test('engines, trainers and scorers working at the same time give the bits they 
   );
 });
 
-// A step takes a software driver of webgpu up to 40 ms, whatever is in it, one of tfjs:webgpu ten times that, and these are 960.
+// A step takes a software driver of webgpu up to 40 ms, whatever is in it, one of tfjs:webgpu ten times that, and these are 240.
 test.each(runnable)(
   '$name learns a checkerboard of tastes',
   async ({ engine }) => {
@@ -319,17 +323,6 @@ describe('TensorFlow.js', () => {
       await trainer.close();
       await scorer.close();
       expect(memory().numTensors).toBe(atFirst);
-    },
-  );
-
-  test.each(tfjsEngines)(
-    '$name gives the same bits resumed in the middle of an epoch',
-    async ({ engine }) => {
-      for (const optimizer of OPTIMIZERS) {
-        const options = someOptions({ optimizer });
-        const [whole, { parameters, state }] = await wholeAndHalf(engine, options);
-        expectSameBits(await trained(engine, { ...options, parameters, state }, [[1, 6, 7]]), whole);
-      }
     },
   );
 });
