@@ -66,7 +66,11 @@ test('bench sweep gives the seconds of a sweep and what they are over the arithm
     peakRssMiB: expect.any(Number),
   });
   expect(line.rawSeconds).toHaveLength(2);
-  expect(Object.keys(line)).toEqual(expect.arrayContaining(['floorRatio', 'bandwidthRatio']));
+  expect(Object.keys(line)).toEqual(
+    expect.arrayContaining(['floorRatio', 'bandwidthRatio', 'rowFloorRatio']),
+  );
+  expect(line.rowSeconds).toBeGreaterThan(0);
+  expect(line.rowSeconds).toBeLessThan(line.secondsPerSweep);
   // 2·1600 ratings, D = 16, and 100 rows.
   const flops = 2 * 1600 * (16 * 17 + 32) + 100 * (16 ** 3 / 3 + 3 * 256);
   expect(line.gflops).toBeCloseTo(flops / line.secondsPerSweep / 1e9, 6);

@@ -74,7 +74,10 @@ function withoutDuplicates({ userIndices, movieIndices, targets }: TrainingRatin
 async function swept(engine: Engine, options: SamplerOptions, sweeps: number) {
   const sampler = await engine.openSampler!(options);
   const results = [];
-  for (let sweep = 0; sweep < sweeps; sweep++) results.push(await sampler.sweep());
+  for (let sweep = 0; sweep < sweeps; sweep++) {
+    const { squaredErrorSum, samples, noise } = await sampler.sweep();
+    results.push({ squaredErrorSum, samples, noise });
+  }
   const { userIndices, movieIndices } = options.ratings;
   const outcome = {
     results,

@@ -4,7 +4,7 @@
 import { predictPairs } from './cpuModel.js';
 import type { ModelShape, Parameters, Tensor } from './engine.js';
 import { randomStream, STREAMS } from './random.js';
-import { viewByUser } from './ratingsBySide.js';
+import { type RatingsOfSide, viewByUser } from './ratingsBySide.js';
 import { startScalars, startTensors } from './samplerStart.js';
 import { sizeOf } from './shape.js';
 import {
@@ -27,14 +27,14 @@ import { Turns } from './turns.js';
 
 export type SamplerArray = Int32Array | Float32Array | Float64Array;
 
-/** A sampler in the memory of the kernels. One call at a time; arrays that are handed in are not kept. */
+/** A sampler in the memory of the kernels. One call at a time. */
 export interface CpuSampler {
   write(place: number, values: SamplerArray): void;
   /** Fills `values`. */
   read(place: number, values: SamplerArray): void;
-  /** Once the ratings by user are written: those by movie are made of them. */
-  ready(): void;
-  sweep(number: number): Promise<Pick<SweepResult, 'squaredErrorSum' | 'noise'>>;
+  /** Once, when the attributes are written. Reads the ratings in place for as long as it is open, or copies them. */
+  ready(byUser: RatingsOfSide): void;
+  sweep(number: number): Promise<Omit<SweepResult, 'samples'>>;
   predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array>;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export interface SamplerDevice {
 /** As PAD in engines/cpu/equations.h. */
 const PAD = 16;
 const PLACES = [
-  ...(['starts', 'others', 'targets', 'rows', 'priors', 'links', 'means', 'precisions'] as const),
+  ...(['rows', 'priors', 'links', 'means', 'precisions'] as const),
   ...(['variances', 'noises', 'tastes', 'attributeStarts', 'holders', 'attributes'] as const),
 ];
 const SCALARS = SIDES.length * PLACES.length;
@@ -63,16 +63,12 @@ export async function openCpuSampler(device: SamplerDevice, options: SamplerOpti
   checkSampler(options);
   const { shape, ratings, state } = options;
   const sampler = await device.openSampler(configOf(device, options));
-  const { starts, others, targets } = viewByUser(ratings, shape.users);
-  sampler.write(placeOf('user_starts'), starts);
-  sampler.write(placeOf('user_others'), others);
-  sampler.write(placeOf('user_targets'), targets);
   const attributes = options.attributes ?? noAttributes();
   for (const side of SIDES) {
     sampler.write(placeOf(`${side}_attributeStarts`), attributes[side].starts);
     sampler.write(placeOf(`${side}_holders`), attributes[side].holders);
   }
-  sampler.ready();
+  sampler.ready(viewByUser(ratings, shape.users));
   sampler.write(SCALARS, state?.scalars ?? startScalars());
   for (const tensor of state?.tensors ?? startTensors(options))
     sampler.write(placeOf(tensor.name), padded(tensor));
@@ -116,8 +112,9 @@ function readTensor(sampler: CpuSampler, name: string, shape: readonly number[])
     return { name, shape, values };
   }
   const width = paddedWidth(columns);
-  const rows = new Float32Array(count * width);
+  const rows = width === columns ? values : new Float32Array(count * width);
   sampler.read(placeOf(name), rows);
+  if (rows === values) return { name, shape, values };
   for (let row = 0; row < count; row++)
     values.set(rows.subarray(row * width, row * width + columns), row * columns);
   return { name, shape, values };

@@ -10,8 +10,9 @@ export interface SamplerAddon {
   closeSampler(sampler: Handle): void;
   writeSampler(sampler: Handle, place: number, values: SamplerArray): void;
   readSampler(sampler: Handle, place: number, values: SamplerArray): void;
-  readySampler(sampler: Handle): void;
-  sweep(sampler: Handle, number: number): Promise<[number, number]>;
+  /** Reads the arrays in place until the sampler is closed. */
+  readySampler(sampler: Handle, starts: Int32Array, others: Int32Array, targets: Float32Array): void;
+  sweep(sampler: Handle, number: number): Promise<[number, number, number]>;
   predictMeans(
     sampler: Handle,
     users: Int32Array,
@@ -29,10 +30,10 @@ export function openNativeSampler(
   return {
     write: (place, values) => addon.writeSampler(sampler, place, values),
     read: (place, values) => addon.readSampler(sampler, place, values),
-    ready: () => addon.readySampler(sampler),
+    ready: ({ starts, others, targets }) => addon.readySampler(sampler, starts, others, targets),
     async sweep(number) {
-      const [squaredErrorSum, noise] = await addon.sweep(sampler, number);
-      return { squaredErrorSum, noise };
+      const [squaredErrorSum, noise, rowSeconds] = await addon.sweep(sampler, number);
+      return { squaredErrorSum, noise, rowSeconds };
     },
     async predict(userIndices, movieIndices) {
       const outputs = new Float32Array(userIndices.length);

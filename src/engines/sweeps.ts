@@ -58,6 +58,8 @@ export interface SweepResult {
   samples: number;
   /** Mean over the training ratings of 1/(α w_u w_m), all as drawn: their variance around what is expected. */
   noise: number;
+  /** What both sides' rows took of it: normal equations, factors, draws. Absent where nobody looked at a clock. */
+  rowSeconds?: number;
 }
 
 /** A chain as it stands; any engine goes on from what another one left. */

@@ -18,7 +18,8 @@ export function makeMemory(bytes: number): WebAssembly.Memory {
 }
 
 export function instantiate<Exports>(module: WebAssembly.Module, memory: WebAssembly.Memory): Exports {
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as Exports;
+  const seconds = () => performance.now() / 1000;
+  return new WebAssembly.Instance(module, { env: { memory, seconds } }).exports as Exports;
 }
 
 export function align(address: number): number {

@@ -11,10 +11,10 @@ interface SamplerKernels {
   sampler_bytes(config: number): number;
   sampler_open(sampler: number, config: number): void;
   sampler_place(sampler: number, place: number): number;
-  sampler_ready(sampler: number): void;
+  sampler_ready(sampler: number, starts: number, others: number, targets: number): void;
 }
 
-/** Memory: what the linker left | call | stacks, one a thread | pairs | sampler. */
+/** Memory: what the linker left | call | stacks, one a thread | pairs | sampler | ratings by user. */
 export async function openWasmSampler(
   module: WebAssembly.Module,
   threads: number,
@@ -25,7 +25,11 @@ export async function openWasmSampler(
   const stacks = call + CALL_BYTES;
   const pairs = align(stacks + threads * STACK_BYTES);
   const sampler = align(pairs + 3 * 4 * PAIRS_AT_ONCE);
-  const memory = makeMemory(sampler + samplerBytes);
+  const starts = align(sampler + samplerBytes);
+  const [users, , , ratings] = config;
+  const others = align(starts + 4 * (users + 1));
+  const targets = align(others + 4 * ratings);
+  const memory = makeMemory(targets + 4 * ratings);
   const kernels = instantiate<SamplerKernels>(module, memory);
   const crew = await openCrew(module, memory, stackTops(stacks, threads));
   const { buffer } = memory;
@@ -38,11 +42,16 @@ export async function openWasmSampler(
   return {
     write: (place, values) => viewOf(place, values).set(values),
     read: (place, values) => values.set(viewOf(place, values)),
-    ready: () => kernels.sampler_ready(sampler),
+    ready(byUser) {
+      new Int32Array(buffer, starts, users + 1).set(byUser.starts);
+      new Int32Array(buffer, others, ratings).set(byUser.others);
+      new Float32Array(buffer, targets, ratings).set(byUser.targets);
+      kernels.sampler_ready(sampler, starts, others, targets);
+    },
     async sweep(number) {
       await crew.call('sampler_sweep', sampler, number, call);
-      const [squaredErrorSum, noise] = new Float64Array(buffer, call, 2);
-      return { squaredErrorSum, noise };
+      const [squaredErrorSum, noise, rowSeconds] = new Float64Array(buffer, call, 3);
+      return { squaredErrorSum, noise, rowSeconds };
     },
     predict: (users, movies) => predict({ buffer, sampler, pairs }, crew, users, movies),
     close: () => crew.close(),

@@ -1,6 +1,7 @@
 // One thread of a WebAssembly model: waits for a call, runs its part, says that it is done.
 
 import { parentPort, workerData } from 'node:worker_threads';
+import { instantiate } from './wasmMemory.js';
 
 export interface ThreadStart {
   module: WebAssembly.Module;
@@ -23,7 +24,7 @@ export interface ThreadReply {
 const { module, memory, stackTop, thread } = workerData as ThreadStart;
 const port = parentPort!;
 
-const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports;
+const kernels = instantiate<Record<string, unknown>>(module, memory);
 (kernels.__stack_pointer as WebAssembly.Global).value = stackTop;
 
 port.on('message', ({ name, model, rest }: ThreadCall) => {

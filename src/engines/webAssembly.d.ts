@@ -13,7 +13,7 @@ declare namespace WebAssembly {
     value: number;
   }
   class Instance {
-    constructor(module: Module, imports: { env: { memory: Memory } });
+    constructor(module: Module, imports: { env: { memory: Memory; seconds: () => number } });
     readonly exports: Record<string, unknown>;
   }
 }

@@ -157,14 +157,14 @@ typedef struct {
 typedef struct {
   const kernels *k;
   sampler *s;
-  double sweep;
+  double sweep, result[3]; // of which the last is a time
   chain *out;
   int32_t users[ASKED], movies[ASKED];
 } sampler_call;
 
 static void run_sweep(void *argument, int thread) {
   sampler_call *c = argument;
-  c->k->sampler_sweep(c->s, thread, c->sweep, c->out->results[(int)c->sweep - 1]);
+  c->k->sampler_sweep(c->s, thread, c->sweep, c->result);
 }
 
 static void run_means(void *argument, int thread) {
@@ -177,9 +177,7 @@ static void *place(const sampler_call *c, int side, int what) {
 }
 
 /** RATINGS by user, each user at least once; those of the same user and movie are as good as any here. */
-static void fill_ratings(const sampler_call *c) {
-  int32_t *starts = place(c, 0, PLACE_STARTS), *others = place(c, 0, PLACE_OTHERS);
-  float *targets = place(c, 0, PLACE_TARGETS);
+static void fill_ratings(int32_t *starts, int32_t *others, float *targets) {
   for (int u = 0; u <= USERS; u++) starts[u] = u * RATINGS / USERS;
   for (int t = 0; t < RATINGS; t++) others[t] = (int32_t)draw(MOVIES), targets[t] = (float)draw(9) / 2 - 2;
 }
@@ -222,14 +220,19 @@ static void replay_sweeps(const kernels *k, int K, int threads, chain *out) {
   memset(c.s, 0, (size_t)bytes);
   if (crew_open(&threads_of_sampler, threads) != 0) abort();
   k->sampler_open(c.s, config);
+  int32_t starts[USERS + 1], others[RATINGS];
+  float targets[RATINGS];
   state = 5;
-  fill_ratings(&c);
+  fill_ratings(starts, others, targets);
   fill_rows(&c, 0, USERS, K);
   fill_rows(&c, 1, MOVIES, K);
   double *scalars = k->sampler_place(c.s, PLACE_SCALARS);
   for (int i = 0; i < SAMPLER_SCALARS; i++) scalars[i] = 0.5;
-  k->sampler_ready(c.s);
-  for (c.sweep = 1; c.sweep <= SWEEPS; c.sweep++) crew_run(&threads_of_sampler, run_sweep, &c);
+  k->sampler_ready(c.s, starts, others, targets);
+  for (c.sweep = 1; c.sweep <= SWEEPS; c.sweep++) {
+    crew_run(&threads_of_sampler, run_sweep, &c);
+    memcpy(out->results[(int)c.sweep - 1], c.result, sizeof out->results[0]);
+  }
   for (int i = 0; i < ASKED; i++) c.users[i] = (int32_t)draw(USERS), c.movies[i] = (int32_t)draw(MOVIES);
   crew_run(&threads_of_sampler, run_means, &c);
   read_state(&c, K, out);

@@ -50,6 +50,8 @@ const COLUMNS: Record<BenchName, Column[]> = {
     { head: 'ratings/s', of: 'ratingsPerSecond' },
     { head: 'GFLOP/s', of: 'gflops' },
     { head: 'over floor', of: 'floorRatio', show: TIMES },
+    { head: 'rows, s', of: 'rowSeconds' },
+    { head: 'rows over floor', of: 'rowFloorRatio', show: TIMES },
     { head: 'over bandwidth', of: 'bandwidthRatio', show: TIMES },
     { head: 'peak MiB', of: 'peakRssMiB' },
   ],

@@ -1,4 +1,5 @@
-// bench sweep: whole sweeps of the Gibbs sampler, over the arithmetic that their normal equations and Cholesky factors need.
+// bench sweep: whole sweeps of the Gibbs sampler, and the rows' part of them, over the arithmetic that normal equations and Cholesky
+// factors need.
 
 import type { Engine, TrainingRatings } from '../../engines/engine.js';
 import { referenceDoor } from '../../engines/open.js';
@@ -17,7 +18,7 @@ const TOLERANCE = 1e-2;
 /** Engines without sweeps pass: they are skipped. @throws AppError BENCH_WRONG_RESULT, USAGE */
 export async function verifySweeps(engine: Engine, { shape }: BenchSettings): Promise<void> {
   if (shape.hiddenLayers.length > 0)
-    throw new AppError('USAGE', 'bench sweep is for --preset fast, accurate or mf');
+    throw new AppError('USAGE', 'bench sweep is for --preset fast, accurate, maximum or mf');
   if (!engine.openSampler) return;
   const small = { ...shape, users: TINY.users, movies: TINY.movies };
   const options = { shape: small, ratings: benchRatings(small, TINY.ratings), burnIn: 0, seed: BENCH_SEED };
@@ -38,27 +39,38 @@ async function squaresOf(engine: Engine, options: SamplerOptions): Promise<numbe
   }
 }
 
+interface SweepTiming {
+  sweep: Timing;
+  rows: Timing;
+}
+
 /** Null where the engine has no sweeps. The first sweep is the warm-up; averaging goes on in all that are timed. */
 export async function timeSweeps(
   engine: Engine,
   { shape, repeats }: BenchSettings,
   ratings: TrainingRatings,
-): Promise<Timing | null> {
+): Promise<SweepTiming | null> {
   if (!engine.openSampler) return null;
   const sampler: Sampler = await engine.openSampler({ shape, ratings, burnIn: 0, seed: BENCH_SEED });
   try {
-    const sweep = async () => checkFinite((await sampler.sweep()).squaredErrorSum);
+    const rows: number[] = [];
+    const sweep = async () => {
+      const { squaredErrorSum, rowSeconds = Number.NaN } = await sampler.sweep();
+      checkFinite(squaredErrorSum);
+      rows.push(rowSeconds);
+    };
     await sweep();
+    rows.length = 0;
     const raw: number[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) raw.push(await secondsOf(sweep));
-    return toTiming(raw, 1);
+    return { sweep: toTiming(raw, 1), rows: toTiming(rows, 1) };
   } finally {
     await sampler.close();
   }
 }
 
 export function sweepFigures(
-  { raw, median, spread }: Timing,
+  { sweep: { raw, median, spread }, rows }: SweepTiming,
   { shape, trainedRatings }: BenchSettings,
   hardware: Hardware | null,
 ) {
@@ -68,6 +80,8 @@ export function sweepFigures(
     ratingsPerSecond: trainedRatings / median,
     gflops: flops / median / 1e9,
     floorRatio: overFloor(median, flops, hardware),
+    rowSeconds: rows.median,
+    rowFloorRatio: overFloor(rows.median, flops, hardware),
     bandwidthRatio: overBandwidth(median, bytesOfSweep(shape, trainedRatings), hardware),
     peakRssMiB: Math.round(process.resourceUsage().maxRSS / 1024),
     ...{ rawSeconds: raw, hardware },

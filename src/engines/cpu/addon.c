@@ -369,7 +369,7 @@ static napi_value measure(napi_env env, napi_callback_info info) {
   }
   crew_close(&c);
   free(w.memory);
-  return pair_of(env, best);
+  return array_of_numbers(env, best, 2);
 }
 
 static napi_value init(napi_env env, napi_value exports) {

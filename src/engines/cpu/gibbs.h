@@ -50,13 +50,14 @@ static void draw_priors(sampler *s, int which, int thread, double sweep, int cou
   sum_links(s, which, thread, sweep, counter + COUNTER_NEW_LINK_MOMENTS, 1, w);
 }
 
-/** One side: its hyperparameters and links, then its rows. */
-static void draw_side(sampler *s, int which, int thread, double sweep) {
+/** One side: its hyperparameters and links, then its rows, whose seconds are added to the result. */
+static void draw_side(sampler *s, int which, int thread, double sweep, double *result) {
   side *a = &s->sides[which];
   workspace *w = &s->workspaces[thread];
   int counter = which * COUNTERS_OF_SIDE;
   draw_priors(s, which, thread, sweep, counter, w);
   barrier_wait(&s->gate, s->T);
+  if (thread == 0) result[2] -= marquee_seconds();
   scale_rows(s, &s->sides[1 - which], thread);
   barrier_wait(&s->gate, s->T);
   row_task t = {s, a, &s->sides[1 - which], which, s->scalars[0], sweep,
@@ -65,6 +66,7 @@ static void draw_side(sampler *s, int which, int thread, double sweep) {
   for (int64_t from; (from = take_piece(s, counter + COUNTER_ROWS, a->count, ROWS_AT_A_TIME)) >= 0;)
     draw_rows(&t, from, from + ROWS_AT_A_TIME < a->count ? from + ROWS_AT_A_TIME : a->count, w);
   barrier_wait(&s->gate, s->T);
+  if (thread == 0) result[2] += marquee_seconds();
 }
 
 /** α, and Σ(ŷ − t)² for who watches. */
@@ -91,11 +93,13 @@ static void tell_noise(sampler *s, double sweep, double *result) {
 
 static void sampler_sweep(sampler *s, int thread, double sweep, double *result) {
   barrier_wait(&s->gate, s->T);
-  if (thread == 0)
+  if (thread == 0) {
     for (int i = 0; i < COUNTERS; i++) s->counters[i] = 0;
+    result[2] = 0;
+  }
   barrier_wait(&s->gate, s->T);
-  draw_side(s, 0, thread, sweep);
-  draw_side(s, 1, thread, sweep);
+  draw_side(s, 0, thread, sweep, result);
+  draw_side(s, 1, thread, sweep, result);
   if (thread == 0) draw_noise(s, sweep, result);
   barrier_wait(&s->gate, s->T);
   row_task t = {.s = s, .a = &s->sides[1], .precision = of_stage(s->seed, (uint32_t)sweep, STAGE_ROW_PRECISION, 1)};

@@ -54,14 +54,23 @@ const kernels *read_set(napi_env env, napi_value name) {
   return find_set(text);
 }
 
-napi_value pair_of(napi_env env, const double numbers[2]) {
-  napi_value pair = 0, number = 0;
-  napi_create_array_with_length(env, 2, &pair);
-  for (uint32_t i = 0; i < 2; i++) {
+napi_value array_of_numbers(napi_env env, const double *numbers, uint32_t count) {
+  napi_value array = 0, number = 0;
+  napi_create_array_with_length(env, count, &array);
+  for (uint32_t i = 0; i < count; i++) {
     napi_create_double(env, numbers[i], &number);
-    napi_set_element(env, pair, i, number);
+    napi_set_element(env, array, i, number);
   }
-  return pair;
+  return array;
+}
+
+int keep_alive(napi_env env, size_t count, const napi_value *values, napi_ref *reference) {
+  napi_value array = 0;
+  napi_create_array_with_length(env, count, &array);
+  for (size_t i = 0; i < count; i++) napi_set_element(env, array, (uint32_t)i, values[i]);
+  if (napi_create_reference(env, array, 1, reference) == napi_ok) return 1;
+  fail(env, "out of memory");
+  return 0;
 }
 
 void add_methods(napi_env env, napi_value exports, const method *methods, size_t count) {
@@ -85,16 +94,17 @@ void *take_memory(int64_t bytes) {
   return memory;
 }
 
-static void release(handle *h) {
+static void release(napi_env env, handle *h) {
   if (!h->is_open) return;
   crew_close(&h->threads);
+  if (h->arrays) napi_delete_reference(env, h->arrays);
   h->free_memory(h);
   h->is_open = 0;
 }
 
 static void finalize(napi_env env, void *data, void *hint) {
-  (void)env, (void)hint;
-  release(data);
+  (void)hint;
+  release(env, data);
   free(data);
 }
 
@@ -125,7 +135,7 @@ handle *read_handle(napi_env env, napi_callback_info info, handle_kind kind, siz
 napi_value close_handle(napi_env env, napi_callback_info info, handle_kind kind) {
   napi_value values[1];
   handle *h = read_handle(env, info, kind, 1, values);
-  if (h) release(h);
+  if (h) release(env, h);
   return 0;
 }
 
@@ -140,7 +150,7 @@ static void complete(napi_env env, napi_status status, void *data) {
   (void)status;
   task *t = data;
   t->owner->is_busy = 0;
-  napi_resolve_deferred(env, t->deferred, pair_of(env, t->result));
+  napi_resolve_deferred(env, t->deferred, array_of_numbers(env, t->result, TASK_NUMBERS));
   napi_delete_reference(env, t->arguments);
   napi_delete_async_work(env, t->work);
   free(t);
@@ -148,17 +158,13 @@ static void complete(napi_env env, napi_status status, void *data) {
 
 void *task_new(napi_env env, size_t size, handle *owner, size_t count, const napi_value *values) {
   task *t = calloc(1, size);
-  napi_value keep;
   if (!t) {
     fail(env, "out of memory");
     return 0;
   }
   t->owner = owner;
-  napi_create_array_with_length(env, count, &keep);
-  for (size_t i = 0; i < count; i++) napi_set_element(env, keep, (uint32_t)i, values[i]);
-  if (napi_create_reference(env, keep, 1, &t->arguments) == napi_ok) return t;
+  if (keep_alive(env, count, values, &t->arguments)) return t;
   free(t);
-  fail(env, "out of memory");
   return 0;
 }
 

@@ -21,6 +21,7 @@ typedef struct handle {
   int is_open, is_busy;
   const kernels *k;
   crew threads;
+  napi_ref arrays; // keeps alive what it reads in place; null: nothing
   void (*free_memory)(struct handle *);
 } handle;
 
@@ -30,11 +31,14 @@ typedef struct {
   napi_typedarray_type type;
 } array;
 
+/** Of the promise of a job. */
+#define TASK_NUMBERS 3
+
 /** The beginning of a job. */
 typedef struct {
   handle *owner;
   job_part part, second_part; // the second, if any, when all threads are through with the first
-  double result[2];
+  double result[TASK_NUMBERS];
   napi_ref arguments; // keeps owner and arrays alive
   napi_async_work work;
   napi_deferred deferred;
@@ -61,8 +65,10 @@ int read_array_of(napi_env env, napi_value value, napi_typedarray_type type, siz
 int are_below(const array *indices, double count);
 /** The instruction set of this name; null, without an exception: this processor has none. */
 const kernels *read_set(napi_env env, napi_value name);
-/** An array of two numbers. */
-napi_value pair_of(napi_env env, const double numbers[2]);
+/** An array of `count` numbers. */
+napi_value array_of_numbers(napi_env env, const double *numbers, uint32_t count);
+/** Keeps values alive; 0 after an exception. */
+int keep_alive(napi_env env, size_t count, const napi_value *values, napi_ref *reference);
 void add_methods(napi_env env, napi_value exports, const method *methods, size_t count);
 
 /** Zeroed, aligned to and made of huge pages where the system gives them; to be freed. Null: there is none. */
@@ -79,7 +85,7 @@ napi_value close_handle(napi_env env, napi_callback_info info, handle_kind kind)
 void *task_new(napi_env env, size_t size, handle *owner, size_t count, const napi_value *values);
 /** Frees a job that was not started, and throws. */
 napi_value task_drop(napi_env env, task *t, const char *message);
-/** Gives the promise of [result[0], result[1]]; the job is freed when it is done. */
+/** Gives the promise of `result`; the job is freed when it is done. */
 napi_value task_start(napi_env env, task *t, job_part part);
 
 /** Adds the methods of samplers: samplerAddon.c. */

@@ -71,7 +71,10 @@ EXPORT(peak_flops) double wasm_peak_flops(double rounds) { return peak_flops(rou
 EXPORT(sampler_bytes) double wasm_sampler_bytes(const double *config) { return sampler_bytes(config); }
 EXPORT(sampler_open) void wasm_sampler_open(sampler *s, const double *config) { sampler_open(s, config); }
 EXPORT(sampler_place) void *wasm_sampler_place(sampler *s, int place) { return sampler_place(s, place); }
-EXPORT(sampler_ready) void wasm_sampler_ready(sampler *s) { sampler_ready(s); }
+EXPORT(sampler_ready)
+void wasm_sampler_ready(sampler *s, int32_t *starts, int32_t *others, float *targets) {
+  sampler_ready(s, starts, others, targets);
+}
 EXPORT(sampler_sweep) void wasm_sampler_sweep(sampler *s, int thread, double sweep, double *result) {
   sampler_sweep(s, thread, sweep, result);
 }

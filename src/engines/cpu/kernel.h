@@ -77,9 +77,6 @@ enum {
 
 /** Arrays of a sampler that the host reads and writes: these of the users, then of the movies, then the scalars (doubles). */
 enum {
-  PLACE_STARTS,
-  PLACE_OTHERS,
-  PLACE_TARGETS,
   PLACE_ROWS,
   PLACE_PRIORS,
   PLACE_LINKS,
@@ -146,17 +143,21 @@ typedef struct {
   double (*sampler_bytes)(const double *config);
   void (*sampler_open)(sampler *, const double *config);
   void *(*sampler_place)(sampler *, int place);
-  /** Once the ratings are in their places. */
-  void (*sampler_ready)(sampler *);
-  /** Sweep number `sweep`, from 1. `result` gets Σ(ŷ − t)² and the mean of 1/(α w w). */
+  /** Once the attributes are in their places: the ratings by user, which are read where they lie, as long as the sampler lives. */
+  void (*sampler_ready)(sampler *, int32_t *starts, int32_t *others, float *targets);
+  /** Sweep number `sweep`, from 1. `result` gets Σ(ŷ − t)², the mean of 1/(α w w), and the seconds of the rows. */
   void (*sampler_sweep)(sampler *, int thread, double sweep, double *result);
   /** Raw outputs of the means. */
   void (*sampler_predict)(const sampler *, int thread, const int32_t *users, const int32_t *movies, float *outputs,
                           double count);
 } kernels;
 
-/** Provided by the host: sleep while *at is `value`; wake everyone who sleeps at `at`. */
+/** Provided by the host: sleep while *at is `value`; wake everyone who sleeps at `at`; a clock. */
 void marquee_sleep(int32_t *at, int32_t value);
 void marquee_wake(int32_t *at);
+#if defined(__wasm__)
+__attribute__((import_module("env"), import_name("seconds")))
+#endif
+double marquee_seconds(void);
 
 #endif

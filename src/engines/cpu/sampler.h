@@ -31,7 +31,7 @@ typedef struct {
 
 typedef struct {
   int32_t count, others_count; // N, and that of the other side
-  // Set by the host (of movies by sampler_ready), which may look at them between calls.
+  // Ratings by row: of users the host's own, only read; of movies made of them by sampler_ready.
   int32_t *starts, *others;
   float *targets;
   float *rows, *priors, *means, *variances; // (N × DP)
@@ -73,12 +73,9 @@ struct sampler {
   barrier gate;
 };
 
-static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32_t DP, int64_t R) {
+static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32_t DP) {
   s->count = count;
   s->others_count = others;
-  s->starts = take(a, (int64_t)count + 1, 4);
-  s->others = take(a, R, 4);
-  s->targets = take(a, R, 4);
   s->rows = take(a, (int64_t)count * DP, 4);
   s->priors = take(a, (int64_t)count * DP, 4);
   s->means = take(a, (int64_t)count * DP, 4);
@@ -89,7 +86,6 @@ static void lay_out_side(side *s, arena *a, int32_t count, int32_t others, int32
   s->biases = take(a, count, 4);
 }
 
-/** `starts` and `holders` are there already where they are the ratings by row of the other side. */
 static void lay_out_kind(feature_kind *f, arena *a, int32_t rows, int32_t count, int64_t DP) {
   f->count = count;
   f->links = take(a, count * DP, 4);
@@ -100,10 +96,8 @@ static void lay_out_kind(feature_kind *f, arena *a, int32_t rows, int32_t count,
 static void lay_out_features(struct sampler *s, arena *a, const double *config) {
   for (int which = 0; which < 2; which++) {
     side *of = &s->sides[which];
-    const side *others = &s->sides[1 - which];
-    feature_kind *rated = &of->kinds[0], *attributes = &of->kinds[1];
-    rated->starts = others->starts, rated->holders = others->others;
-    lay_out_kind(rated, a, of->count, others->count, s->DP);
+    feature_kind *attributes = &of->kinds[1];
+    lay_out_kind(&of->kinds[0], a, of->count, of->others_count, s->DP);
     int32_t count = (int32_t)config[SAMPLER_USER_ATTRIBUTES + which];
     attributes->starts = take(a, (int64_t)count + 1, 4);
     attributes->holders = take(a, (int64_t)config[SAMPLER_USER_HOLDERS + which], 4);
@@ -132,8 +126,11 @@ static int64_t lay_out_sampler(struct sampler *s, char *block, const double *con
   int64_t D = s->D, DP = s->DP, most = largest(users, movies);
   arena a = {block, 0};
   take(&a, 1, sizeof *s);
-  lay_out_side(&s->sides[0], &a, users, movies, s->DP, s->R);
-  lay_out_side(&s->sides[1], &a, movies, users, s->DP, s->R);
+  lay_out_side(&s->sides[0], &a, users, movies, s->DP);
+  lay_out_side(&s->sides[1], &a, movies, users, s->DP);
+  s->sides[1].starts = take(&a, (int64_t)movies + 1, 4);
+  s->sides[1].others = take(&a, s->R, 4);
+  s->sides[1].targets = take(&a, s->R, 4);
   lay_out_features(s, &a, config);
   s->sides[0].tastes = take(&a, movies * DP, 4);
   s->scalars = take(&a, SAMPLER_SCALARS, 8);
@@ -178,8 +175,8 @@ static void *sampler_place(struct sampler *s, int place) {
   side *of = &s->sides[place / PLACES_OF_SIDE];
   feature_kind *attributes = &of->kinds[1];
   void *const places[PLACES_OF_SIDE] = {
-      of->starts,    of->others, of->targets, of->rows,           of->priors,          of->kinds[0].links, of->means, of->precisions,
-      of->variances, of->noises, of->tastes,  attributes->starts, attributes->holders, attributes->links};
+      of->rows,   of->priors, of->kinds[0].links, of->means,           of->precisions,   of->variances,
+      of->noises, of->tastes, attributes->starts, attributes->holders, attributes->links};
   return places[place % PLACES_OF_SIDE];
 }
 
@@ -219,11 +216,16 @@ static void turn_ratings(const side *users, side *movies) {
   starts[0] = 0;
 }
 
-/** Once the host has set ratings by user and attributes: what is known of them before the first sweep. */
-static void sampler_ready(struct sampler *s) {
-  turn_ratings(&s->sides[0], &s->sides[1]);
-  for (int which = 0; which < 2; which++)
-    for (int kind = 0; kind < KINDS; kind++) ready_kind(&s->sides[which].kinds[kind], s->sides[which].count);
+/** The ratings by user from now on, and what is known of them and of attributes, which the host has set, before the first sweep. */
+static void sampler_ready(struct sampler *s, int32_t *starts, int32_t *others, float *targets) {
+  side *users = &s->sides[0];
+  users->starts = starts, users->others = others, users->targets = targets;
+  turn_ratings(users, &s->sides[1]);
+  for (int which = 0; which < 2; which++) {
+    side *of = &s->sides[which];
+    of->kinds[0].starts = s->sides[1 - which].starts, of->kinds[0].holders = s->sides[1 - which].others;
+    for (int kind = 0; kind < KINDS; kind++) ready_kind(&of->kinds[kind], of->count);
+  }
 }
 
 #endif

@@ -74,10 +74,9 @@ static double place_length(const double *config, int place) {
   if (place == PLACE_SCALARS) return SAMPLER_SCALARS;
   int is_user = place < PLACES_OF_SIDE;
   double N = config[is_user ? SAMPLER_USERS : SAMPLER_MOVIES], F = config[is_user ? SAMPLER_MOVIES : SAMPLER_USERS];
-  double DP = ((int64_t)config[SAMPLER_WIDTH] + 16) / 16 * 16, R = config[SAMPLER_RATINGS];
+  double DP = ((int64_t)config[SAMPLER_WIDTH] + 16) / 16 * 16;
   double A = config[SAMPLER_USER_ATTRIBUTES + !is_user], H = config[SAMPLER_USER_HOLDERS + !is_user];
-  const double lengths[PLACES_OF_SIDE] = {N + 1,  R, R,      N * DP, N * DP,              F * DP, N * DP,
-                                          N,      N * DP, N, is_user ? F * DP : 0, A + 1,  H,      A * DP};
+  const double lengths[PLACES_OF_SIDE] = {N * DP, N * DP, F * DP, N * DP, N, N * DP, N, is_user ? F * DP : 0, A + 1, H, A * DP};
   return lengths[place % PLACES_OF_SIDE];
 }
 
@@ -89,8 +88,7 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
   int place = is_between(number, 0, PLACE_SCALARS) ? (int)number : -1, kind = place % PLACES_OF_SIDE;
   double length = place_length(n->config, place);
   if (length < 0) return fail(env, "no such place, or an array of another type or length");
-  int is_index = place != PLACE_SCALARS && (kind == PLACE_STARTS || kind == PLACE_OTHERS ||
-                                            kind == PLACE_ATTRIBUTE_STARTS || kind == PLACE_HOLDERS);
+  int is_index = place != PLACE_SCALARS && (kind == PLACE_ATTRIBUTE_STARTS || kind == PLACE_HOLDERS);
   napi_typedarray_type type = place == PLACE_SCALARS ? napi_float64_array
                               : is_index             ? napi_int32_array
                                                      : napi_float32_array;
@@ -107,10 +105,20 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
 static napi_value write_sampler(napi_env env, napi_callback_info info) { return copy_place(env, info, 1); }
 static napi_value read_sampler(napi_env env, napi_callback_info info) { return copy_place(env, info, 0); }
 
+// readySampler(sampler, starts, others, targets): the ratings by user, which stay where they are; once
+
 static napi_value ready_sampler(napi_env env, napi_callback_info info) {
-  napi_value values[1];
-  native_sampler *n = read_arguments(env, info, 1, values);
-  if (n) n->base.k->sampler_ready(n->s);
+  napi_value values[4];
+  array starts, others, targets;
+  native_sampler *n = read_arguments(env, info, 4, values);
+  if (!n) return 0;
+  size_t count = (size_t)n->config[SAMPLER_RATINGS];
+  if (n->base.arrays || !read_array_of(env, values[1], napi_int32_array, (size_t)n->config[SAMPLER_USERS] + 1, &starts) ||
+      !read_array_of(env, values[2], napi_int32_array, count, &others) ||
+      !read_array_of(env, values[3], napi_float32_array, count, &targets))
+    return fail(env, "ratings by user are given once, as arrays of their lengths");
+  if (keep_alive(env, 3, values + 1, &n->base.arrays))
+    n->base.k->sampler_ready(n->s, starts.data, others.data, targets.data);
   return 0;
 }
 
@@ -128,7 +136,7 @@ static void run_predict(void *argument, int thread) {
   n->base.k->sampler_predict(n->s, thread, j->users.data, j->movies.data, j->outputs.data, (double)j->users.length);
 }
 
-// sweep(sampler, number): Promise<[squares, noise]>
+// sweep(sampler, number): Promise<[squares, noise, seconds of the rows]>
 
 static napi_value sweep(napi_env env, napi_callback_info info) {
   napi_value values[2];

@@ -1,8 +1,10 @@
-// POSIX threads behind threads.h, and the sleep and wake of the kernels' barrier.
+// POSIX threads behind threads.h, the sleep and wake of the kernels' barrier, and their clock.
 
+#define _GNU_SOURCE
 #include "threads.h"
 #include "kernel.h"
 #include <string.h>
+#include <time.h>
 
 typedef struct {
   crew *c;
@@ -98,4 +100,10 @@ void marquee_wake(int32_t *at) {
   pthread_mutex_lock(&sleep_mutex);
   pthread_cond_broadcast(&sleep_end);
   pthread_mutex_unlock(&sleep_mutex);
+}
+
+double marquee_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
