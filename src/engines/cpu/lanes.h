@@ -17,6 +17,38 @@
 #define PANEL_COLUMNS 2
 #endif
 
+#if VL == 16
+#define FIRST_HALVES 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define SECOND_HALVES 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#elif VL == 8
+#define FIRST_HALVES 0, 8, 1, 9, 2, 10, 3, 11
+#define SECOND_HALVES 4, 12, 5, 13, 6, 14, 7, 15
+#else
+#define FIRST_HALVES 0, 4, 1, 5
+#define SECOND_HALVES 2, 6, 3, 7
+#endif
+/** Entries of two vectors by turns: of their first halves, or of their second. */
+#if defined(__clang__)
+#define BY_TURNS(a, b, halves) __builtin_shufflevector(a, b, halves)
+#else
+#define BY_TURNS(a, b, halves) __builtin_shuffle(a, b, (vi){halves})
+#endif
+
+/** Entry k of vector i becomes entry i of vector k. */
+INLINE void transpose(vf *x) {
+#pragma GCC unroll 4
+  for (int size = 1; size < VL; size *= 2) {
+    vf y[VL];
+#pragma GCC unroll 16
+    for (int i = 0; i < VL / 2; i++) {
+      y[2 * i] = BY_TURNS(x[i], x[i + VL / 2], FIRST_HALVES);
+      y[2 * i + 1] = BY_TURNS(x[i], x[i + VL / 2], SECOND_HALVES);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) x[i] = y[i];
+  }
+}
+
 INLINE float *entry_of(float *A, int r, int c, int DP) { return A + (r * DP + c) * VL; }
 
 /** x − a b. */

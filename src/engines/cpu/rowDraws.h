@@ -34,21 +34,6 @@ static void scale_rows(sampler *s, side *others, int thread) {
   }
 }
 
-/** Targets less biases, times √w, of ratings from … from + n, and √w; with zeros up to whole vectors. */
-INLINE void gather_targets(const row_task *t, int32_t from, int32_t n, workspace *w, int DP) {
-  int32_t K = t->s->K, ahead = t->s->R - from < n + RATINGS_AHEAD ? 0 : RATINGS_AHEAD;
-  const int32_t *others = t->a->others + from;
-  const float *rows = t->s->residuals, *biases = t->others->biases, *targets = t->a->targets + from;
-  for (int32_t i = 0; i < n; i++) {
-    const float *row = rows + (int64_t)others[i + ahead] * DP;
-    for (int k = 0; k < DP; k += 16) prefetch(row + k);
-    float root = rows[(int64_t)others[i] * DP + K];
-    w->targets[i] = root * targets[i] - biases[others[i]];
-    w->roots[i] = root;
-  }
-  for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = NO_RATING;
-}
-
 /** What the ratings of a row come to beside N and h in the workspace. */
 typedef struct {
   double targets, errors, inverses; // Σ w t²; of movies Σ (t − x·f)² with x as it stands, Σ 1/w
@@ -82,10 +67,13 @@ INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *N,
   for (int32_t k = 0; k < DP; k += VL) store(h + k, (vf){0});
   for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
     int32_t n = end - from < GATHER ? end - from : GATHER;
-    gather_targets(t, from, n, w, DP);
+    int32_t ahead = t->s->R - from < n + RATINGS_AHEAD ? 0 : RATINGS_AHEAD;
+    const int32_t *others = t->a->others + from;
+    ratings of_row = {t->a->targets + from, t->others->biases, others + ahead, t->s->K, w->targets, w->roots};
+    add_ratings(N, h, t->s->residuals, others, &of_row, n, DP);
+    for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = NO_RATING;
     sums.targets += dot_rows(w->targets, w->targets, round_up(n, VL));
     if (t->which == 1) add_plain(t, &sums, x, from, n, w, DP);
-    add_squares(N, h, t->s->residuals, t->a->others + from, w->targets, n, DP);
   }
   return sums;
 }
@@ -101,7 +89,7 @@ static float draw_precision(const row_task *t, int32_t e, double weighted) {
   return (float)(gamma_(of_entity(t->precision, (uint32_t)e), shape + n / 2) / (shape + weighted / 2));
 }
 
-/** Row e into a lane: N and α w, h = Λ(μ + prior) + α w h, and normal numbers; gives what else its ratings come to. */
+/** Row e into a lane: α w, h = Λ(μ + prior) + α w h, and normal numbers; gives what else its ratings come to. */
 INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, int DP) {
   const sampler *s = t->s;
   int32_t D = s->D, columns = round_up(D, PANEL);
@@ -113,8 +101,6 @@ INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, i
     t->a->precisions[e] = draw_precision(t, e, t->alpha * errors);
   }
   float scale = w->scales[lane] = (float)(t->alpha * t->a->precisions[e]);
-  for (int r = 0; r < columns; r++)
-    for (int c = r; c < columns; c++) entry_of(w->A, r, c, DP)[lane] = entry_of_squares(N, r, c, DP);
   for (int k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(sums + k), load(s->pull + k)));
   add_combination(h, t->a->priors + (int64_t)e * DP, s->precision32, D, DP);
   fill_normals(of_entity(t->row, (uint32_t)e), D, z);
@@ -125,6 +111,25 @@ INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, i
   return of_row;
 }
 
+/** A = Λ + α w N of all lanes. */
+INLINE void set_systems(const sampler *s, workspace *w, int columns, int DP) {
+  vf scales = load(w->scales);
+  for (int r = 0; r < DP; r++)
+    for (int from = r / VL * VL; from < columns; from += VL) {
+      if (HAS_TURNED_BLOCKS && from == r / VL * VL && r % VL > VL / 2) continue;
+      vf entries[VL];
+#pragma GCC unroll 16
+      for (int lane = 0; lane < VL; lane++) entries[lane] = load(w->N + (lane * DP + r) * DP + from);
+      transpose(entries);
+#pragma GCC unroll 16
+      for (int i = 0; i < VL; i++) {
+        int row, column;
+        if (!find_entry(r, from + i, &row, &column) || column >= columns) continue;
+        store(entry_of(w->A, row, column, DP), fma_(scales, entries[i], splat(s->precision32[row * DP + column])));
+      }
+    }
+}
+
 /** Rows from … from + VL of those below `end`: x ~ N(A⁻¹h, A⁻¹), A = Λ + α w N. */
 INLINE void draw_lanes(const row_task *t, int64_t from, int64_t end, workspace *w, int DP) {
   sampler *s = t->s;
@@ -132,12 +137,7 @@ INLINE void draw_lanes(const row_task *t, int64_t from, int64_t end, workspace *
   int lanes = end - from < VL ? (int)(end - from) : VL;
   row_sums sums[VL];
   for (int i = 0; i < lanes; i++) sums[i] = set_lane(t, (int32_t)from + i, i, w, DP);
-  vf scales = load(w->scales);
-  for (int r = 0; r < columns; r++)
-    for (int c = r; c < columns; c++) {
-      float *at = entry_of(w->A, r, c, DP);
-      store(at, fma_(scales, load(at), splat(s->precision32[r * DP + c])));
-    }
+  set_systems(s, w, columns, DP);
   factor(w->A, w->inverses, columns, DP);
   solve_forward(w->A, w->inverses, w->x, columns, DP);
   solve_backward(w->A, w->inverses, w->x, w->noise, columns, DP);
