@@ -44,7 +44,7 @@ Every engine is first held against plain loops on a small model; one that gives 
   gpu    steps of webgpu in batches of several sizes: time, the time over the least that this GPU needs, what a step costs the
          host, how long training takes to the paper's loss; compared with TensorFlow.js on the same GPU, and with PyTorch
          where python3 has it
-  sweep  whole sweeps of the Gibbs sampler (--preset fast or accurate), over the arithmetic of their normal equations
+  sweep  whole sweeps of the Gibbs sampler (--preset fast, accurate or maximum), over the arithmetic of their normal equations
          and over the memory that they move
 For these five the ratings are made in memory, and no database is used.
   import  a synthetic set into an empty store, over COPY and a primary key alone; then one per cent of new ratings,
@@ -74,7 +74,7 @@ export function addBench(program: Command, io: Io): void {
     .addOption(
       new Option(
         '--preset <name>',
-        "the paper's network; matrix factorization of width 64; for sweeps fast (15) or accurate (31)",
+        "the paper's network; matrix factorization of width 64; for sweeps fast (15), accurate (31) or maximum (63)",
       )
         .choices(Object.keys(BENCH_PRESETS))
         .default('paper'),
