@@ -6,6 +6,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openEmbedded } from '#src/store/embedded.js';
 import { createTestDatabase } from './database.js';
 
 const ML_LATEST_SMALL = '../shared/data/ml-latest-small';
@@ -36,69 +37,77 @@ test('quickstart started again keeps ratings and model, and ends as before', asy
   expect(eventsOf(stdout)).toEqual(['starting', 'kept', 'kept-model', 'evaluation', 'recommendations']);
 });
 
-test('train ends with the evaluation, and --json gives one line of JSON for each event', async () => {
-  const { code, stdout } = await marquee(['train', '--epochs', '2', '--hidden-layers', '32,16', '--json']);
-  expect(code).toBe(0);
-  const lines = stdout
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line));
-  expect(lines[0]).toMatchObject({ event: 'run', preset: 'paper' });
-  expect(lines.filter((line) => line.event === 'epoch').map((line) => line.epoch)).toEqual([1, 2]);
-  expect(lines.at(-1)).toMatchObject({ event: 'succeeded', evaluation: { testRatings: 7961 } });
-  expect(lines.at(-1).peakRssMiB).toBeGreaterThan(50);
-});
-
-test('runs lists, shows, compares and repeats training runs', async () => {
-  const [list, shown] = [await marquee(['runs']), await marquee(['runs', 'show', '1'])];
-  expect(list.stdout).toMatch(/^run +status +preset +engine +epochs +RMSE +model +queued/);
-  expect(list.stdout.trim().split('\n').length).toBeGreaterThanOrEqual(3);
-  for (const text of [
-    'training run 1',
-    'ratingsChecksum',
-    'epoch  train loss',
-    'rmse.user+movie bias',
-    'the run succeeded',
-  ])
-    expect(shown.stdout).toContain(text);
-  const repeated = await marquee(['runs', 'repeat', '1', '--json']);
-  const last = JSON.parse(repeated.stdout.trim().split('\n').at(-1)!);
-  expect(last).toMatchObject({ event: 'repeated', runId: 1, identical: true });
-  const compared = await marquee(['runs', 'compare', '1', String(last.repetition)]);
-  expect(compared.stdout).toMatch(/^\* {2}repeats /m);
-  expect(compared.stdout).toMatch(/^ {3}modelDigest /m);
-  const missing = await marquee(['runs', 'show', '999']);
-  expect(missing).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('RUN_NOT_FOUND: no training run 999'),
+describe('while another command keeps the database running', () => {
+  let other: Awaited<ReturnType<typeof openEmbedded>>;
+  beforeAll(async () => {
+    other = await openEmbedded(home);
   });
-  expect((await marquee(['runs', 'compare', '1'])).code).toBe(2);
-});
+  afterAll(() => other.close());
 
-test('a cancelled run is resumed after its last checkpoint, or from the start where it has none', async () => {
-  const training = start(['train', '--epochs', '400', '--hidden-layers', '64', '--json']);
-  const { runId } = JSON.parse(await training.until('"event":"run"'));
-  await training.until('"event":"epoch"');
-  training.child.kill('SIGINT');
-  await training.ended;
-  const again = await marquee(['runs', 'cancel', String(runId)]);
-  expect(again).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining(`RUN_ENDED: run ${runId} is CANCELLED`),
+  test('train ends with the evaluation, and --json gives one line of JSON for each event', async () => {
+    const { code, stdout } = await marquee(['train', '--epochs', '2', '--hidden-layers', '32,16', '--json']);
+    expect(code).toBe(0);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines[0]).toMatchObject({ event: 'run', preset: 'paper' });
+    expect(lines.filter((line) => line.event === 'epoch').map((line) => line.epoch)).toEqual([1, 2]);
+    expect(lines.at(-1)).toMatchObject({ event: 'succeeded', evaluation: { testRatings: 7961 } });
+    expect(lines.at(-1).peakRssMiB).toBeGreaterThan(50);
   });
-  const { code, stdout } = await marquee(['runs', 'resume', String(runId), '--json']);
-  expect(code).toBe(0);
-  expect(eventsOf(stdout).at(-1)).toBe('succeeded');
-  const { stdout: shown } = await marquee(['runs', 'show', String(runId)]);
-  expect(shown).toContain('somebody resumes the run');
-  expect(shown).toMatch(/^epochsDone +400$/m);
-});
 
-test('train takes parts of a preset away and adds others', async () => {
-  const parts = ['--no-biases', '--dot-product', '--hidden-layers', 'none', '--optimizer', 'adam'];
-  const { code, stdout } = await marquee(['train', '--biases', ...parts, '--epochs', '1', '--json']);
-  expect(code).toBe(0);
-  expect(eventsOf(stdout).at(-1)).toBe('succeeded');
+  test('runs lists, shows, compares and repeats training runs', async () => {
+    const [list, shown] = [await marquee(['runs']), await marquee(['runs', 'show', '1'])];
+    expect(list.stdout).toMatch(/^run +status +preset +engine +epochs +RMSE +model +queued/);
+    expect(list.stdout.trim().split('\n').length).toBeGreaterThanOrEqual(3);
+    for (const text of [
+      'training run 1',
+      'ratingsChecksum',
+      'epoch  train loss',
+      'rmse.user+movie bias',
+      'the run succeeded',
+    ])
+      expect(shown.stdout).toContain(text);
+    const repeated = await marquee(['runs', 'repeat', '1', '--json']);
+    const last = JSON.parse(repeated.stdout.trim().split('\n').at(-1)!);
+    expect(last).toMatchObject({ event: 'repeated', runId: 1, identical: true });
+    const compared = await marquee(['runs', 'compare', '1', String(last.repetition)]);
+    expect(compared.stdout).toMatch(/^\* {2}repeats /m);
+    expect(compared.stdout).toMatch(/^ {3}modelDigest /m);
+    const missing = await marquee(['runs', 'show', '999']);
+    expect(missing).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('RUN_NOT_FOUND: no training run 999'),
+    });
+    expect((await marquee(['runs', 'compare', '1'])).code).toBe(2);
+  });
+
+  test('a cancelled run is resumed after its last checkpoint, or from the start where it has none', async () => {
+    const training = start(['train', '--epochs', '400', '--hidden-layers', '64', '--json']);
+    const { runId } = JSON.parse(await training.until('"event":"run"'));
+    await training.until('"event":"epoch"');
+    training.child.kill('SIGINT');
+    await training.ended;
+    const again = await marquee(['runs', 'cancel', String(runId)]);
+    expect(again).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`RUN_ENDED: run ${runId} is CANCELLED`),
+    });
+    const { code, stdout } = await marquee(['runs', 'resume', String(runId), '--json']);
+    expect(code).toBe(0);
+    expect(eventsOf(stdout).at(-1)).toBe('succeeded');
+    const { stdout: shown } = await marquee(['runs', 'show', String(runId)]);
+    expect(shown).toContain('somebody resumes the run');
+    expect(shown).toMatch(/^epochsDone +400$/m);
+  });
+
+  test('train takes parts of a preset away and adds others', async () => {
+    const parts = ['--no-biases', '--dot-product', '--hidden-layers', 'none', '--optimizer', 'adam'];
+    const { code, stdout } = await marquee(['train', '--biases', ...parts, '--epochs', '1', '--json']);
+    expect(code).toBe(0);
+    expect(eventsOf(stdout).at(-1)).toBe('succeeded');
+  });
 });
 
 test('Ctrl-C during training cancels the run and stops everything within seconds', async () => {

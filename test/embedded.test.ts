@@ -4,6 +4,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
+  appendFileSync,
   chmodSync,
   chownSync,
   mkdirSync,
@@ -74,7 +75,7 @@ describe('openEmbedded', () => {
   });
 
   it('listens on 127.0.0.1 only, asks for a password and orders text by code point', async () => {
-    const home = anInstalledHome();
+    const home = anInstalledHome('');
     const server = await open(home);
     const passwordless = server.url.replace(/:[^:@]+@/, ':wrong@');
     await expect(query(passwordless, 'select 1')).rejects.toThrow('password authentication failed');
@@ -390,10 +391,11 @@ function aFolder(parent = tmpdir()): string {
   return folder;
 }
 
-/** A copy of a cluster that was opened and closed once: an initdb less. */
-function anInstalledHome(): string {
+/** A copy of a cluster that was opened and closed once: an initdb less. Its disk is not waited for: what a killed process wrote is there all the same. */
+function anInstalledHome(settings = 'fsync = off'): string {
   const home = aFolder();
   spawnSync('cp', ['-Rp', join(template, 'postgres'), home]);
+  appendFileSync(join(home, 'postgres', 'data', 'postgresql.conf'), `${settings}\n`);
   return home;
 }
 

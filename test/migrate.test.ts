@@ -1,38 +1,24 @@
 // The run-time migrations beside the Prisma CLI: what either has applied, the other must find applied.
-// Uses a PostgreSQL of its own; each test has a database of its own.
+// Each test has an empty database of its own.
 
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import pg from 'pg';
-import { openEmbedded } from '#src/store/embedded.js';
 import { applyMigrations, listPendingMigrations } from '#src/store/migrate.js';
 import { divideRatings } from '#src/store/ratingPartitions.js';
+import { aFolder } from './support/folder.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
 
-let home: string;
-let server: Awaited<ReturnType<typeof openEmbedded>>;
 let folder: string;
-let databases = 0;
-
-beforeAll(async () => {
-  home = mkdtempSync(join(tmpdir(), 'marquee-test-'));
-  chmodSync(home, 0o755);
-  server = await openEmbedded(home, { sharedDir: home });
-});
-
-afterAll(async () => {
-  await server?.close();
-  rmSync(home, { recursive: true, force: true });
-});
 
 beforeEach(() => {
-  folder = mkdtempSync(join(home, 'migrations-'));
+  folder = aFolder();
 });
 
 describe('applyMigrations', () => {
@@ -166,10 +152,10 @@ describe('the migrations of this project', () => {
 
 /** An empty database on the test server. @returns its URL */
 async function createDatabase(): Promise<string> {
-  databases += 1;
-  const url = new URL(server.url);
-  url.pathname = `/migrate_${process.pid}_${databases}`;
-  await query(server.url, `create database ${url.pathname.slice(1)}`);
+  const url = new URL(process.env.TEST_DATABASE_ADMIN_URL!);
+  const name = `migrate_${randomUUID().replaceAll('-', '')}`;
+  await query(url.href, `create database ${name}`);
+  url.pathname = `/${name}`;
   return url.href;
 }
 
