@@ -301,7 +301,10 @@ function withLie<T extends Trainer | Scorer>(honest: T, method: string, lie: Lie
 
 async function marquee(args: string[]): Promise<{ code: number | null; stdout: string }> {
   const { NODE_OPTIONS, ...env } = process.env;
-  const child = spawn(process.execPath, ['dist/main.js', ...args], { env });
+  // Not the database of whoever runs the tests.
+  const child = spawn(process.execPath, ['dist/main.js', ...args], {
+    env: { ...env, DATABASE_URL: process.env.TEST_DATABASE_ADMIN_URL },
+  });
   let stdout = '';
   child.stdout.on('data', (text) => {
     stdout += text;
