@@ -17,6 +17,15 @@ export function allMovies(movies: number): Bitmap {
   return bitmap;
 }
 
+/** n bitmaps of all movies, one after the other in one piece of memory: batch scoring asks for many. */
+export function allMoviesTimes(movies: number, n: number): { bits: Bitmap; rows: Bitmap[] } {
+  const all = allMovies(movies);
+  const bits = new Uint32Array(n * all.length);
+  const rows = Array.from({ length: n }, (_, i) => bits.subarray(i * all.length, (i + 1) * all.length));
+  for (const row of rows) row.set(all);
+  return { bits, rows };
+}
+
 export function moviesAt(movies: number, indices: Iterable<number>): Bitmap {
   const bitmap = noMovies(movies);
   for (const index of indices) if (index < movies) bitmap[index >>> 5] |= 1 << (index & 31);

@@ -1,6 +1,6 @@
 // Which movies may be recommended, as bitmaps: those of the filter, less the excluded and, unless asked for, the rated ones.
 
-import { allMovies, type Bitmap, keepCommon, moviesAt, removeMovies } from '../engines/bitmap.js';
+import { allMoviesTimes, type Bitmap, keepCommon, moviesAt, removeMovies } from '../engines/bitmap.js';
 import { filterMovieIndices, type MovieFilter } from '../store/movies.js';
 import type { Store } from '../store/store.js';
 
@@ -40,16 +40,12 @@ export function candidatesOf(
   filtered: readonly FilteredMovies[],
   rated: readonly Int32Array[],
 ): Bitmap[] {
-  const all = allMovies(movies);
-  // In one piece of memory: batch scoring asks for many.
-  const bits = new Uint32Array(requests.length * all.length);
-  return requests.map(({ excludeMovieIndices, includeRated }, i) => {
-    const bitmap = bits.subarray(i * all.length, (i + 1) * all.length);
-    bitmap.set(all);
+  const { rows } = allMoviesTimes(movies, requests.length);
+  for (const [i, { excludeMovieIndices, includeRated }] of requests.entries()) {
     const allowed = filtered[i];
-    if (allowed) keepCommon(bitmap, allowed);
-    removeMovies(bitmap, excludeMovieIndices);
-    if (!includeRated) removeMovies(bitmap, rated[i]);
-    return bitmap;
-  });
+    if (allowed) keepCommon(rows[i], allowed);
+    removeMovies(rows[i], excludeMovieIndices);
+    if (!includeRated) removeMovies(rows[i], rated[i]);
+  }
+  return rows;
 }

@@ -2,7 +2,7 @@
 // are candidates. Beside it two orders that need no model. What the figures are is in rankingFigures.ts.
 
 import { setImmediate } from 'node:timers/promises';
-import { allMovies, type Bitmap, removeMovies, wordsOf } from '../engines/bitmap.js';
+import { allMoviesTimes, removeMovies } from '../engines/bitmap.js';
 import type { Engine, ModelShape, Parameters, Scorer } from '../engines/engine.js';
 import { mix32 } from '../engines/random.js';
 import { RANKING_LENGTHS, type RankingRecord, THIS_MODEL } from '../store/rankings.js';
@@ -146,15 +146,9 @@ async function addModelLists(
 }
 
 function candidatesOf(users: Int32Array, movies: number, rated: RowsByUser): Uint32Array {
-  const words = wordsOf(movies);
-  const all = allMovies(movies);
-  const allowed = new Uint32Array(users.length * words);
-  for (const [b, user] of users.entries()) {
-    const row: Bitmap = allowed.subarray(b * words, (b + 1) * words);
-    row.set(all);
-    removeMovies(row, rated.of(user));
-  }
-  return allowed;
+  const { bits, rows } = allMoviesTimes(movies, users.length);
+  for (const [b, user] of users.entries()) removeMovies(rows[b], rated.of(user));
+  return bits;
 }
 
 /** Orders that are the same for all users but for what each has rated. */

@@ -36,29 +36,17 @@ export async function trainRun(
 ): Promise<void> {
   const { onEvent, signal } = options;
   const prepared = await prepare(store, engine, claim, options);
-  const { run, clock, sides, ratingMean, lesson, checkpoint } = prepared;
-  const { validation, hyperparameters, checksum } = sides;
-  const best = watchBestEpoch(hyperparameters, checkpoint);
-  const learner = await openLearner(engine, lesson, checkpoint);
-  try {
-    const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
-    const trainRatings = lesson.ratings.targets.length;
-    await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
-    clock.lap('train');
-    if (run.trial !== null) {
-      // The test ratings are for the winner of the search.
-      const validationRmse = await whenBack(() => saveTrial(store, claim, clock.seconds), signal);
-      onEvent?.({ event: 'tried', validationRmse });
-      return;
-    }
-    onEvent?.({ event: 'evaluating' });
-    const result = await measure(engine, prepared, { learner, best }, options);
-    const saved = await whenBack(() => saveResult(store, claim, result), signal);
-    const { evaluation } = result;
-    onEvent?.({ event: 'succeeded', ...saved, evaluation, peakRssMiB: peakRssMiB() });
-  } finally {
-    await learner.close();
+  const kept = await learn(store, engine, claim, prepared, options);
+  if (!kept) {
+    const { seconds } = prepared.clock;
+    const validationRmse = await whenBack(() => saveTrial(store, claim, seconds), signal);
+    onEvent?.({ event: 'tried', validationRmse });
+    return;
   }
+  const result = await measure(engine, prepared, kept, options);
+  const saved = await whenBack(() => saveResult(store, claim, result), signal);
+  const { evaluation } = result;
+  onEvent?.({ event: 'succeeded', ...saved, evaluation, peakRssMiB: peakRssMiB() });
 }
 
 type Prepared = Awaited<ReturnType<typeof prepare>>;
@@ -85,22 +73,48 @@ async function prepare(store: Store, engine: Engine, claim: RunClaim, options: T
   return { run, ratingsReadAt, clock, sides, baselines, movieBiases, ratingMean, lesson, checkpoint };
 }
 
+/**
+ * The epochs, and what is left of them once their memory is given back: the model that is kept, and what it says of the test ratings.
+ * null of a trial, which is judged by its epochs alone.
+ */
+async function learn(
+  store: Store,
+  engine: Engine,
+  claim: RunClaim,
+  { run, clock, sides, ratingMean, lesson, checkpoint }: Prepared,
+  options: TrainingOptions,
+) {
+  const { validation, test, hyperparameters, checksum } = sides;
+  const { shape, ratings } = lesson;
+  const best = watchBestEpoch(hyperparameters, checkpoint);
+  const learner = await openLearner(engine, lesson, checkpoint);
+  try {
+    const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
+    const trainRatings = ratings.targets.length;
+    await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
+    clock.lap('train');
+    // The test ratings are for the winner of the search.
+    if (run.trial !== null) return null;
+    options.onEvent?.({ event: 'evaluating' });
+    return await best.use(engine, shape, learner, async (kept) => {
+      const parameters = await kept.parameters();
+      const rawScores = await scoresOf(kept, test, ratingMean);
+      return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
+    });
+  } finally {
+    await learner.close();
+  }
+}
+
 /** What comes of the run: the model that is kept, and how good it is. */
 async function measure(
   engine: Engine,
   { run, ratingsReadAt, clock, sides, baselines, movieBiases, ratingMean, lesson }: Prepared,
-  { learner, best }: { learner: Learner; best: BestEpoch },
+  { rawScores, parameters, certainty }: NonNullable<Awaited<ReturnType<typeof learn>>>,
   options: TrainingOptions,
 ) {
   const { train, test, userIds, movieIds, attributes, scale } = sides;
   const { shape, ratings } = lesson;
-  const { rawScores, parameters, certainty } = await best.use(engine, shape, learner, async (kept) => {
-    const parameters = await kept.parameters();
-    const rawScores = await scoresOf(kept, test, ratingMean);
-    return { rawScores, parameters, certainty: await certaintyOf(kept, shape, parameters, lesson) };
-  });
-  // Ranking needs memory, too.
-  await learner.close();
   const predicted = rawScores.map((score) => clipToScale(score, scale));
   const intervals = certainty && measureIntervals(certainty.beliefs, test, rawScores, scale);
   const model = toContent(shape, parameters, ratingMean, ratings);
