@@ -5,9 +5,11 @@ import { detectScale } from '#src/loading/detectScale.js';
 import { type ImportOptions, importRatings } from '#src/loading/import.js';
 import { openModelHost } from '#src/scoring/modelHost.js';
 import { predictPairs } from '#src/scoring/predict.js';
+import { pageOfMovies } from '#src/store/movies.js';
 import { readRatings } from '#src/store/ratingReader.js';
 import { readScale } from '#src/store/ratingScale.js';
-import { rateMovie } from '#src/store/ratings.js';
+import { rateMovie, removeRating } from '#src/store/ratings.js';
+import { pageOfUsers } from '#src/store/users.js';
 import { aFolder } from './support/folder.js';
 import { openTestStore, type TestStore, train } from './support/store.js';
 
@@ -129,6 +131,19 @@ test('rateMovie keeps to the scale', async () => {
     code: 'RATING_OUT_OF_RANGE',
     message: 'rating -10.5 is outside -10 to 10',
   });
+});
+
+test('who and what has no ratings comes after negative means', async () => {
+  await load([...TENS, [1, 31, 1]]);
+  await removeRating(store, 1, 31);
+  await rateMovie(store, 41, 1, -10, new Date());
+  await removeRating(store, 41, 1);
+  const users = await pageOfUsers(store, 'MEAN_RATING_DESC', 100, null);
+  const movies = await pageOfMovies(store, {}, 'MEAN_RATING_DESC', 100, null);
+  expect([users.at(-1)!.userId, movies.at(-1)!.movieId]).toEqual([41, 31]);
+  expect(movies.at(-2)!.meanRating).toBeLessThan(0);
+  const last = await pageOfMovies(store, {}, 'MEAN_RATING_DESC', 100, movies.at(-2)!.key);
+  expect(last.map(({ movieId }) => movieId)).toEqual([31]);
 });
 
 test('a run is evaluated on the scale: predictions clipped to it, confusion by its steps', async () => {

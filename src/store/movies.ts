@@ -37,7 +37,10 @@ export const MOVIE_ORDERS = {
   TITLE: [{ expression: 'title', type: 'text' }, BY_ID],
   YEAR_DESC: [{ expression: 'coalesce(year, 0)', type: 'int', descending: true }, BY_ID],
   RATING_COUNT_DESC: [{ expression: 'rating_count', type: 'int', descending: true }, BY_ID],
-  MEAN_RATING_DESC: [{ expression: 'coalesce(mean_rating, 0)', type: 'float8', descending: true }, BY_ID],
+  MEAN_RATING_DESC: [
+    { expression: "coalesce(mean_rating, '-infinity')", type: 'float8', descending: true },
+    BY_ID,
+  ],
 } as const satisfies Record<string, KeysetOrder>;
 
 export type MovieOrder = keyof typeof MOVIE_ORDERS;

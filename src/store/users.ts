@@ -25,7 +25,7 @@ export const USER_ORDERS = {
     { expression: 'user_id', type: 'int' },
   ],
   MEAN_RATING_DESC: [
-    { expression: 'coalesce(mean_rating, 0)', type: 'float8', descending: true },
+    { expression: "coalesce(mean_rating, '-infinity')", type: 'float8', descending: true },
     { expression: 'user_id', type: 'int' },
   ],
 } as const satisfies Record<string, KeysetOrder>;
