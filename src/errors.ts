@@ -80,7 +80,7 @@ export const ERROR_CODES = {
   },
   EXPORT_FAILED: {
     when: 'An export could not be written, would replace what is there, or has nothing to write.',
-    hint: 'Mend the cause named above, or write elsewhere; with marquee export, --force replaces it.',
+    hint: 'Mend the cause named above, or write elsewhere; marquee export --force replaces an earlier export.',
   },
   SYNTH_FAILED: {
     when: 'A synthetic set could not be written, or would replace ratings that are there.',

@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -111,9 +111,15 @@ test('a folder that is there is kept unless it is to be replaced, and a refused 
   const again = marquee('export', 'ratings', '--format', 'csv', '--out', out('csv'));
   await expect(again).rejects.toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('--force replaces it'),
+    stderr: expect.stringContaining('--force replaces an earlier export'),
   });
   await marquee('export', 'ratings', '--format', 'csv', '--out', out('csv'), '--force');
+  await writeFile(join(out('csv'), 'thesis.tex'), 'years of work');
+  const onto = (path: string) =>
+    marquee('export', 'ratings', '--format', 'csv', '--out', path, '--force').catch(({ stderr }) => stderr);
+  expect(await onto(out('csv'))).toContain('holds thesis.tex, which is of no export');
+  expect(await onto(join(out('csv'), 'thesis.tex'))).toContain('is not a folder');
+  expect(await readFile(join(out('csv'), 'thesis.tex'), 'utf8')).toBe('years of work');
   const wrong = marquee('export', 'model', '--format', 'csv', '--out', out('wrong'));
   await expect(wrong).rejects.toMatchObject({ code: 2, stderr: expect.stringContaining('expected tfjs') });
   expect(existsSync(out('wrong'))).toBe(false);

@@ -51,7 +51,7 @@ export function addExport(program: Command, io: Io): void {
     .addOption(new Option('--format <name>', 'of the files').choices(FORMATS).makeOptionMandatory())
     .requiredOption('--out <dir>', 'folder to write; must not be there yet')
     .option('--model <version>', 'of the lists or the model, or active', modelVersion, ACTIVE)
-    .option('--force', 'replace the folder where it is there')
+    .option('--force', 'replace the folder where it is there and holds nothing but an export')
     .option('--json', 'one line of JSON per event')
     .addHelpText('after', HELP)
     .action(async (subject: Subject, options: ExportCommandOptions) => {

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -15,6 +15,9 @@ import type { ExportTable, TableReader } from '../../store/tableExport.js';
 const SHARD_BYTES = 4 << 20;
 const ROW_GROUP_ROWS = 100_000;
 const NEWLINE = 10;
+/** What exports write, of every kind and format. */
+const EXPORT_FILE =
+  /^((ratings|movies|links|predictions)\.(csv|parquet)|(model|users|movies)\.json|weights-\d+\.bin)$/;
 
 export interface ExportOptions {
   /** The folder. */
@@ -40,7 +43,10 @@ export async function intoPlace<T>(
 ): Promise<T> {
   if (out === '') throw new AppError('USAGE', '--out is empty: expected the path to write to');
   const target = resolve(out);
-  if (existsSync(target) && !force) throw new AppError('EXPORT_FAILED', `${out} exists already`);
+  if (existsSync(target)) {
+    if (!force) throw new AppError('EXPORT_FAILED', `${out} exists already`);
+    await checkIsExport(out, target);
+  }
   const path = join(dirname(target), `.marquee-export-${randomUUID()}`);
   try {
     await mkdir(dirname(target), { recursive: true });
@@ -55,6 +61,16 @@ export async function intoPlace<T>(
   } finally {
     await rm(path, { recursive: true, force: true });
   }
+}
+
+/** What else lies there would be gone with it, and --out may name a folder by mistake. @throws AppError EXPORT_FAILED */
+async function checkIsExport(out: string, target: string): Promise<void> {
+  const names = await readdir(target).catch(() => {
+    throw new AppError('EXPORT_FAILED', `${out} is not a folder`);
+  });
+  const other = names.find((name) => !EXPORT_FILE.test(name));
+  if (other === undefined) return;
+  throw new AppError('EXPORT_FAILED', `${out} holds ${other}, which is of no export: it is not replaced`);
 }
 
 function isOfFiles(error: unknown): boolean {
