@@ -248,12 +248,14 @@ test('the command searches without workers, by successive halving, and shows tri
 });
 
 test('the command refuses what makes no search: wrong usage with 2, a wrong space with 1', async () => {
+  const folder = aFolder({ 'space.json': '{ "learningRate": [0.01, 0.02], "momentum": null }' });
   const codes = await Promise.all(
     [
       ['--vary', 'learningRate'],
       ['--vary', 'learningRate=a:b'],
       ['--vary', 'learningrate=0.1:0.2'],
       ['--space', 'missing.json'],
+      ['--space', `${folder}/space.json`],
       [],
     ].map((options) =>
       marquee('search', ...options).then(
@@ -265,6 +267,7 @@ test('the command refuses what makes no search: wrong usage with 2, a wrong spac
   expect(codes).toEqual([
     expect.stringMatching(/^2 /),
     expect.stringMatching(/^2 /),
+    '1 SEARCH_INVALID',
     '1 SEARCH_INVALID',
     '1 SEARCH_INVALID',
     '1 SEARCH_INVALID',

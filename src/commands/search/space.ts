@@ -39,7 +39,7 @@ export function readSpaceFile(path: string): GivenSpace {
     const strange = Object.keys(Object(dimension)).find(
       (key) => !['choices', 'min', 'max', 'scale'].includes(key),
     );
-    if (typeof dimension !== 'object' || strange !== undefined)
+    if (typeof dimension !== 'object' || dimension === null || strange !== undefined)
       throw new AppError(
         'SEARCH_INVALID',
         `${path} gives ${name} ${strange === undefined ? JSON.stringify(dimension) : `the key "${strange}"`}: expected choices, or min, max and scale`,
