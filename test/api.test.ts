@@ -453,6 +453,19 @@ test('a NUL in a text is refused as bad input', async () => {
   expect([search, key].map(({ errors }) => errors![0].extensions.code)).toEqual(['BAD_INPUT', 'BAD_INPUT']);
 });
 
+test('a key that no index can hold is refused as data by all that take one', async () => {
+  const { data } = await api.query(
+    `mutation ($k: String) {
+      run: startTrainingRun(input: { idempotencyKey: $k }) { userErrors { field code } }
+      scoring: startBatchScoring(input: { idempotencyKey: $k }) { userErrors { field code } }
+      search: startSearch(input: { idempotencyKey: $k, space: [{ name: "momentum", min: 0.1, max: 0.2 }] }) { userErrors { field code } }
+    }`,
+    { k: 'k'.repeat(201) },
+  );
+  const refused = { userErrors: [{ field: ['input', 'idempotencyKey'], code: 'BAD_INPUT' }] };
+  expect(data).toEqual({ run: refused, scoring: refused, search: refused });
+});
+
 test('two writes in one request each answer with the state after them', async () => {
   const { data } = await api.query(`mutation {
     a: rateMovie(input: { userId: 7001, movieId: 3, rating: 4 }) { user { ratingCount ratings(first: 9) { nodes { rating } } } }
@@ -487,6 +500,14 @@ test('a size that a query gives as the default of a variable counts, too', async
     ratings(first: $n) { nodes { rating } } } } } } } }`;
   expect((await api.query(nested)).errors![0].extensions.code).toBe('QUERY_TOO_LARGE');
   expect((await api.query(nested, { n: 10 })).errors).toBeUndefined();
+});
+
+test('each of the ids of a query counts, too', async () => {
+  const query = `query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Movie { ratings(first: 100) { nodes { user {
+    ratings(first: 100) { nodes { rating } } } } } } } }`;
+  const ids = Array.from({ length: 100 }, () => 'VXNlcjox');
+  expect((await api.query(query, { ids })).errors![0].extensions.code).toBe('QUERY_TOO_LARGE');
+  expect((await api.query(query, { ids: ids.slice(0, 2) })).errors).toBeUndefined();
 });
 
 test('a document that does not say which of its operations is meant is refused as a mistake of the client', async () => {

@@ -149,10 +149,13 @@ test('a cancelled scoring stops its workers and leaves the lists before', async 
   expect(await storedRows()).toBe(USERS);
   await until(async () => (await tables()).length === 1);
   const { data } = await api.query(
-    'mutation ($id: ID!) { cancelBatchScoring(input: { scoringRunId: $id }) { scoringRun { status } userErrors { code } } }',
+    'mutation ($id: ID!) { cancelBatchScoring(input: { scoringRunId: $id }) { scoringRun { status } userErrors { field code } } }',
     { id: nodeId('ScoringRun', id + 1) },
   );
-  expect(data.cancelBatchScoring).toEqual({ scoringRun: null, userErrors: [{ code: 'SCORING_NOT_FOUND' }] });
+  expect(data.cancelBatchScoring).toEqual({
+    scoringRun: null,
+    userErrors: [{ field: ['input', 'scoringRunId'], code: 'SCORING_NOT_FOUND' }],
+  });
 });
 
 test('asking again gives the scoring under way; lists of another length are refused meanwhile', async () => {

@@ -1,4 +1,4 @@
-// A bound on what one query may ask for: all nested `first` arguments multiplied. Without it one request of a few lines
+// A bound on what one query may ask for: all nested `first` arguments, and numbers of `ids`, multiplied. Without it one request of a few lines
 // could ask for millions of rows and hold up everybody else's.
 
 import type { ApolloServerPlugin } from '@apollo/server';
@@ -11,6 +11,7 @@ import {
   type OperationDefinitionNode,
   type SelectionNode,
   type SelectionSetNode,
+  type ValueNode,
 } from 'graphql';
 import { ERROR_CODES } from '../errors.js';
 import type { Context } from './context.js';
@@ -54,10 +55,7 @@ export function checkCost(
 
 function defaultsOf({ variableDefinitions = [] }: OperationDefinitionNode): Record<string, unknown> {
   return Object.fromEntries(
-    variableDefinitions.map(({ variable, defaultValue }) => [
-      variable.name.value,
-      defaultValue?.kind === Kind.INT ? defaultValue.value : undefined,
-    ]),
+    variableDefinitions.map(({ variable, defaultValue }) => [variable.name.value, sizeOf(defaultValue, {})]),
   );
 }
 
@@ -85,9 +83,22 @@ function countRows(
   return rowsIn(operation.selectionSet);
 }
 
-/** The field's `first`; 0 where it has none. */
+/** The field's `first`, or how many `ids` it has; 0 where it has neither. */
 function pageOf({ arguments: given = [] }: FieldNode, variables: Record<string, unknown>): number {
-  const first = given.find((argument) => argument.name.value === 'first')?.value;
-  if (first?.kind === Kind.INT) return Number(first.value);
-  return first?.kind === Kind.VARIABLE ? Number(variables[first.name.value]) : 0;
+  return sizeOf(given.find(({ name }) => name.value === 'first' || name.value === 'ids')?.value, variables);
+}
+
+function sizeOf(value: ValueNode | undefined, variables: Record<string, unknown>): number {
+  switch (value?.kind) {
+    case Kind.INT:
+      return Number(value.value);
+    case Kind.LIST:
+      return value.values.length;
+    case Kind.VARIABLE: {
+      const given = variables[value.name.value];
+      return Array.isArray(given) ? given.length : Number(given);
+    }
+    default:
+      return 0;
+  }
 }

@@ -100,7 +100,7 @@ export async function findScoringRun(store: Store, id: number): Promise<ScoringR
 /** @throws AppError SCORING_NOT_FOUND */
 export async function getScoringRun(store: Store, id: number): Promise<ScoringRun> {
   const run = await findScoringRun(store, id);
-  if (!run) throw new AppError('SCORING_NOT_FOUND', `no scoring ${id}`);
+  if (!run) throw new AppError('SCORING_NOT_FOUND', `no scoring ${id}`, { argumentPath: ['scoringRunId'] });
   return run;
 }
 
@@ -186,6 +186,8 @@ export async function cancelScoringRun(store: Store, id: number): Promise<Scorin
   await endScoringRun(store, id, 'CANCELLED', { code: 'RUN_CANCELLED', message: 'cancelled' });
   const run = await getScoringRun(store, id);
   if (run.status !== 'CANCELLED')
-    throw new AppError('SCORING_ENDED', `scoring ${id} has ended: ${run.status}`);
+    throw new AppError('SCORING_ENDED', `scoring ${id} has ended: ${run.status}`, {
+      argumentPath: ['scoringRunId'],
+    });
   return run;
 }

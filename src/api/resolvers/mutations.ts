@@ -9,7 +9,7 @@ import { rateMovie, removeRating } from '../../store/ratings.js';
 import { repeatRequest } from '../../store/runRecord.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
 import { cancelRun, createRun, resumeRun } from '../../store/runs.js';
-import { checkUserId } from '../checks.js';
+import { checkIdempotencyKey, checkUserId } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import type { Rating, User } from '../types/catalogue.js';
@@ -39,6 +39,7 @@ const START_REFUSALS = [
   'HYPERPARAMETER_INVALID',
   'ENGINE_UNKNOWN',
   'ENGINE_UNSUPPORTED',
+  'BAD_INPUT',
 ] as const satisfies ErrorCode[];
 
 const PROMOTE_REFUSALS = [
@@ -59,6 +60,7 @@ export class MutationResolver {
     @Ctx() { store, queue, codeVersion }: Context,
   ): Promise<StartTrainingRunPayload> {
     return orUserErrors(START_REFUSALS, async () => {
+      checkIdempotencyKey(input.idempotencyKey);
       const request = resolveRunRequest(input, codeVersion);
       checkEngine(request.engine, request.hyperparameters);
       const run = await createRun(store, request);

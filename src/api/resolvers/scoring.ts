@@ -8,6 +8,7 @@ import {
   findScoringRun,
   listScoringRuns,
 } from '../../store/scoringRuns.js';
+import { checkIdempotencyKey } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { type Connection, pageById } from '../paging.js';
@@ -68,6 +69,7 @@ export class ScoringRunResolver {
       'BAD_INPUT',
     ] as const;
     return orUserErrors(refusals, async () => {
+      checkIdempotencyKey(idempotencyKey);
       const run = await createScoringRun(context.store, {
         modelId: modelId ? toKey('Model', modelId, 'modelId') : (await context.getActiveModel()).id,
         top: top ?? DEFAULT_TOP,

@@ -7,6 +7,7 @@ import { cancelSearch, createSearch, resumeSearch } from '../../store/searches.j
 import { findSearch, listSearches } from '../../store/searchRecord.js';
 import { resolveSearchRequest } from '../../store/searchRequest.js';
 import { formatChoice, type GivenDimension, parseChoice } from '../../store/searchSpace.js';
+import { checkIdempotencyKey } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
 import { type Connection, pageById } from '../paging.js';
@@ -34,6 +35,7 @@ const START_REFUSALS = [
   'SEARCH_INVALID',
   'ENGINE_UNKNOWN',
   'ENGINE_UNSUPPORTED',
+  'BAD_INPUT',
 ] as const satisfies ErrorCode[];
 const MOVE_REFUSALS = ['SEARCH_NOT_FOUND', 'SEARCH_ENDED', 'BAD_INPUT'] as const satisfies ErrorCode[];
 
@@ -73,6 +75,7 @@ export class SearchResolver {
     @Ctx() { store, queue, codeVersion }: Context,
   ): Promise<StartSearchPayload> {
     return orUserErrors(START_REFUSALS, async () => {
+      checkIdempotencyKey(input.idempotencyKey);
       const request = resolveSearchRequest({ ...input, space: toGivenSpace(input.space) }, codeVersion);
       for (const trial of request.trials) checkEngine(request.engine, trial);
       const { search, runs } = await createSearch(store, request);

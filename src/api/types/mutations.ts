@@ -195,7 +195,7 @@ export abstract class RunSettingsInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Asking again with the same key gives the same run, or search.',
+    description: 'Asking again with the same key gives the same run, or search. 200 characters at most.',
   })
   idempotencyKey?: string | null;
 }

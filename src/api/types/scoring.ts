@@ -77,7 +77,7 @@ export class StartBatchScoringInput {
 
   @Field(() => String, {
     nullable: true,
-    description: 'Asking again with the same key gives the same scoring.',
+    description: 'Asking again with the same key gives the same scoring. 200 characters at most.',
   })
   idempotencyKey?: string | null;
 }
