@@ -43,7 +43,6 @@ const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   shared_buffers: `${sharedBuffersMiB()}MB`,
-  wal_buffers: '64MB',
   max_wal_size: '4GB',
   wal_level: 'minimal',
   max_wal_senders: '0',
