@@ -1,7 +1,7 @@
 import { createLogger } from '#src/log.js';
 import { StatementPool } from '#src/store/pool.js';
 import { openQueue } from '#src/store/queue.js';
-import { inTransaction } from '#src/store/store.js';
+import { explainDatabaseError, inTransaction } from '#src/store/store.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
 let store: TestStore;
@@ -28,6 +28,25 @@ test('a connection that the server ends inside a transaction is an error of the 
   });
   await expect(cut).rejects.toThrow();
   expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
+
+test('a write by Prisma whose connection the server ends says that the database went away', async () => {
+  await store.pool.query(`insert into movies (movie_id, idx, title) values (1, 0, 'Solaris')`);
+  const write = await inTransaction(store.pool, async (client) => {
+    await client.query('select from movies where movie_id = 1 for update');
+    const waiting = store.prisma.movie.updateMany({ where: { movieId: 1 }, data: { title: 'Stalker' } });
+    const failed = waiting.then(
+      () => null,
+      (error: unknown) => explainDatabaseError(error),
+    );
+    const END_WHO_WAITS = `
+      select pg_terminate_backend(pid)
+      from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    while ((await store.pool.query(END_WHO_WAITS)).rowCount === 0);
+    return failed;
+  });
+  expect(write).toMatchObject({ code: 'DATABASE_UNREACHABLE' });
 });
 
 test('several processes may open the queue of a new database at once', async () => {

@@ -102,12 +102,20 @@ const UNREACHABLE_CODES = new Set([
   'P1017',
 ]);
 
+/** By pg, or by Prisma, which puts a code of its own before that of a statement that failed. */
+interface ThrownByDatabase {
+  code?: string;
+  message?: string;
+  meta?: { driverAdapterError?: { cause?: { originalCode?: string } } };
+}
+
 /** The error of a database that is away as an AppError; anything else as it is. */
 export function explainDatabaseError(error: unknown): unknown {
   if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
-  const { code = '', message = '' } = error as { code?: string; message?: string };
+  const { code = '', message = '', meta } = error as ThrownByDatabase;
   const isAway =
     UNREACHABLE_CODES.has(code) ||
+    UNREACHABLE_CODES.has(meta?.driverAdapterError?.cause?.originalCode ?? '') ||
     /Connection terminated|connection error and is not queryable/.test(message);
   if (!isAway) return error;
   return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${message}`, { cause: error });
