@@ -40,7 +40,7 @@ const OPTIMIZED_AT_ONCE = ['--no-liftoff', '--no-wasm-lazy-compilation'];
 const AS_USUAL = ['--liftoff', '--wasm-lazy-compilation', '--wasm-dynamic-tiering'];
 
 /**
- * All of it by the optimizing compiler, before any thread runs: 60 to 90 ms once in a thread that trains or serves, instead of
+ * All of it by the optimizing compiler, before any thread runs: 0.2 s once in a thread that trains or serves, instead of
  * slow first steps. And a guard: code of Node 20's first tier (Liftoff) gave wrong rows in the first steps of two threads in 14
  * of 20 cold starts of a prototype from another compiler. These kernels never went wrong in it, in 200 cold starts with Liftoff
  * alone and 140 with V8's defaults; nobody knows why the prototype did. test/engines.coldStart.test.ts asserts that no function
