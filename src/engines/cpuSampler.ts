@@ -107,14 +107,13 @@ function padded({ shape: [count, columns], values }: Tensor): Float32Array {
 function readTensor(sampler: CpuSampler, name: string, shape: readonly number[]): Tensor {
   const values = new Float32Array(sizeOf(shape));
   const [count, columns] = shape;
-  if (columns === undefined) {
+  if (columns === undefined || paddedWidth(columns) === columns) {
     sampler.read(placeOf(name), values);
     return { name, shape, values };
   }
   const width = paddedWidth(columns);
-  const rows = width === columns ? values : new Float32Array(count * width);
+  const rows = new Float32Array(count * width);
   sampler.read(placeOf(name), rows);
-  if (rows === values) return { name, shape, values };
   for (let row = 0; row < count; row++)
     values.set(rows.subarray(row * width, row * width + columns), row * columns);
   return { name, shape, values };
