@@ -1,10 +1,22 @@
 // Relay connections with keyset cursors. A cursor names its list and order, so that one of another list is refused
 // instead of answered wrongly. Pages are fetched with one row more than asked for, which tells whether there is a next.
 
-import { ClassType, Field, Int, ObjectType } from 'type-graphql';
+import { ArgsType, ClassType, Field, Int, ObjectType } from 'type-graphql';
 import { AppError } from '../errors.js';
 
 export const PAGE_MAX = 100;
+
+@ArgsType()
+export class PageArgs {
+  @Field(() => Int, { description: `Rows in a page, 1 to ${PAGE_MAX}.` })
+  first!: number;
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'endCursor of the page before; null for the first page.',
+  })
+  after!: string | null;
+}
 
 @ObjectType({ description: 'Where a page lies in its list.', simpleResolvers: true })
 export class PageInfo {
@@ -132,7 +144,7 @@ export function decodeIdCursor(list: string, cursor: string | null | undefined):
 /** A page of a list that is ordered by the key of its nodes. load gives so many after the key, or from the first on. */
 export async function pageById<T extends { key: number }>(
   list: string,
-  { first, after }: { first: number; after: string | null },
+  { first, after }: PageArgs,
   load: (rows: number, after: number | null) => Promise<T[]>,
 ): Promise<Connection<T>> {
   checkFirst(first);

@@ -1,6 +1,6 @@
 // Imports and what they rejected.
 
-import { Arg, Ctx, FieldResolver, Int, Query, Resolver, Root } from 'type-graphql';
+import { Args, Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import { listImports } from '../../store/importRecord.js';
 import type { Context } from '../context.js';
 import {
@@ -8,6 +8,7 @@ import {
   checkFirst,
   decodeCursor,
   encodeCursor,
+  PageArgs,
   pageById,
   toConnection,
 } from '../paging.js';
@@ -17,16 +18,8 @@ import { Import, ImportConnection, type ImportReject, ImportRejectConnection } f
 @Resolver(() => Import)
 export class ImportResolver {
   @Query(() => ImportConnection, { description: 'All imports, newest first.' })
-  async imports(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
-    @Ctx() { store }: Context,
-  ): Promise<Connection<Import>> {
-    return pageById('imports', { first, after }, async (rows, from) =>
+  async imports(@Args() page: PageArgs, @Ctx() { store }: Context): Promise<Connection<Import>> {
+    return pageById('imports', page, async (rows, from) =>
       (await listImports(store, rows, from)).map(toImport),
     );
   }
@@ -36,17 +29,12 @@ export class ImportResolver {
   })
   async rejects(
     @Root() parent: Import,
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<ImportReject>> {
     checkFirst(first);
-    const page = { first: first + 1, after: decodeCursor('rejects', after, 2) };
-    const rows = await loaders.rejects.load({ parentId: parent.key, order: 'FILE', ...page });
+    const from = { first: first + 1, after: decodeCursor('rejects', after, 2) };
+    const rows = await loaders.rejects.load({ parentId: parent.key, order: 'FILE', ...from });
     return toConnection(rows, first, after, (row) => encodeCursor('rejects', row.key));
   }
 }

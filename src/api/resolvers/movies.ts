@@ -1,6 +1,6 @@
 // Movies and ratings: root fields and relations.
 
-import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import {
   countMovies,
   MOVIE_ORDERS,
@@ -12,7 +12,14 @@ import type { RatingRow } from '../../store/ratings.js';
 import type { UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
-import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
+import {
+  type Connection,
+  checkFirst,
+  decodeCursor,
+  encodeCursor,
+  PageArgs,
+  toConnection,
+} from '../paging.js';
 import { chosenModel, predictedRatingOf } from '../predictions.js';
 import {
   Movie,
@@ -38,12 +45,7 @@ export class MovieResolver {
 
   @Query(() => MovieConnection, { description: 'The movies that pass the filter.' })
   async movies(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Arg('filter', () => MovieFilter, { nullable: true, description: 'Which of them; all if absent.' })
     filter: MovieFilter | null,
     @Arg('orderBy', () => MovieOrderEnum, {
@@ -87,12 +89,7 @@ export class MovieResolver {
   @FieldResolver(() => RatingConnection, { description: 'Its ratings, by userId.' })
   async ratings(
     @Root() movie: MovieRow,
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<RatingRow>> {
     checkFirst(first);

@@ -1,6 +1,6 @@
 // Batch scorings: started and cancelled by mutation, followed by query.
 
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import {
   cancelScoringRun,
   createScoringRun,
@@ -11,7 +11,7 @@ import {
 import { checkIdempotencyKey } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, pageById } from '../paging.js';
+import { type Connection, PageArgs, pageById } from '../paging.js';
 import { toModel, toRunError, toScoringRun } from '../types/fromRows.js';
 import { Model } from '../types/models.js';
 import { RunError } from '../types/runFigures.js';
@@ -38,16 +38,8 @@ export class ScoringRunResolver {
   }
 
   @Query(() => ScoringRunConnection, { description: 'Batch scorings, newest first.' })
-  async scoringRuns(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
-    @Ctx() { store }: Context,
-  ): Promise<Connection<ScoringRun>> {
-    return pageById('scoringRuns', { first, after }, async (rows, from) =>
+  async scoringRuns(@Args() page: PageArgs, @Ctx() { store }: Context): Promise<Connection<ScoringRun>> {
+    return pageById('scoringRuns', page, async (rows, from) =>
       (await listScoringRuns(store, rows, from)).map(toScoringRun),
     );
   }

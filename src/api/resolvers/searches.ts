@@ -1,6 +1,6 @@
 // Searches for hyperparameters: started, cancelled and resumed by mutation, followed by query.
 
-import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql';
 import { checkEngine } from '../../engines/open.js';
 import { AppError, type ErrorCode } from '../../errors.js';
 import { cancelSearch, createSearch, resumeSearch } from '../../store/searches.js';
@@ -10,7 +10,7 @@ import { formatChoice, type GivenDimension, parseChoice } from '../../store/sear
 import { checkIdempotencyKey } from '../checks.js';
 import type { Context } from '../context.js';
 import { toKey } from '../ids.js';
-import { type Connection, pageById } from '../paging.js';
+import { type Connection, PageArgs, pageById } from '../paging.js';
 import { toRunError, toSearch, toTrainingRun } from '../types/fromRows.js';
 import { RunError } from '../types/runFigures.js';
 import {
@@ -51,16 +51,8 @@ export class SearchResolver {
   }
 
   @Query(() => SearchConnection, { description: 'Searches for hyperparameters, newest first.' })
-  async searches(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
-    @Ctx() { store }: Context,
-  ): Promise<Connection<Search>> {
-    return pageById('searches', { first, after }, async (rows, from) =>
+  async searches(@Args() page: PageArgs, @Ctx() { store }: Context): Promise<Connection<Search>> {
+    return pageById('searches', page, async (rows, from) =>
       (await listSearches(store, rows, from)).map(toSearch),
     );
   }
@@ -129,16 +121,11 @@ export class SearchResolver {
       'The runs of its trials, in the order in which they were asked for: a trial has one in each rung that it reaches.',
   })
   async trials(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() page: PageArgs,
     @Root() { key }: Search,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<TrainingRun>> {
-    return pageById('trials', { first, after }, async (rows, from) => {
+    return pageById('trials', page, async (rows, from) => {
       const trials = await loaders.trials.load({
         ...{ parentId: key, order: 'TIME', first: rows },
         after: from === null ? null : [String(from)],

@@ -1,6 +1,6 @@
 // Training runs, models, engines: root fields and relations.
 
-import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import { listEngines } from '../../engines/open.js';
 import { AppError } from '../../errors.js';
 import { keptEpoch } from '../../store/hyperparameters.js';
@@ -15,6 +15,7 @@ import {
   checkFirst,
   decodeIdCursor,
   encodeCursor,
+  PageArgs,
   pageById,
   toConnection,
 } from '../paging.js';
@@ -40,12 +41,7 @@ export class TrainingRunResolver {
 
   @Query(() => TrainingRunConnection, { description: 'Training runs, newest first.' })
   async trainingRuns(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() page: PageArgs,
     @Arg('status', () => [RunStatus], {
       nullable: true,
       description: 'Only runs in one of these states; all if absent or empty.',
@@ -53,7 +49,7 @@ export class TrainingRunResolver {
     status: RunStatus[] | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<TrainingRun>> {
-    return pageById('trainingRuns', { first, after }, async (rows, from) =>
+    return pageById('trainingRuns', page, async (rows, from) =>
       (await listRuns(store, rows, from, status ?? [])).map(toTrainingRun),
     );
   }
@@ -77,12 +73,7 @@ export class TrainingRunResolver {
 
   @FieldResolver(() => RunLogConnection, { description: 'What it told while it trained, oldest first.' })
   async logs(
-    @Arg('first', () => Int, { description: 'Lines in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Root() { key }: TrainingRun,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<RunLog>> {
@@ -171,18 +162,8 @@ export class ModelResolver {
   }
 
   @Query(() => ModelConnection, { description: 'All models, newest first.' })
-  async models(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
-    @Ctx() { store }: Context,
-  ): Promise<Connection<Model>> {
-    return pageById('models', { first, after }, async (rows, from) =>
-      (await listModels(store, rows, from)).map(toModel),
-    );
+  async models(@Args() page: PageArgs, @Ctx() { store }: Context): Promise<Connection<Model>> {
+    return pageById('models', page, async (rows, from) => (await listModels(store, rows, from)).map(toModel));
   }
 
   @FieldResolver(() => TrainingRun, { description: 'The run that trained it.' })

@@ -1,12 +1,19 @@
 // Users: root fields and relations.
 
-import { Arg, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Query, Resolver, Root } from 'type-graphql';
 import type { RecommendationOrder } from '../../scoring/messages.js';
 import { RATING_ORDERS, type RatingOrder } from '../../store/ratings.js';
 import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
-import { type Connection, checkFirst, decodeCursor, encodeCursor, toConnection } from '../paging.js';
+import {
+  type Connection,
+  checkFirst,
+  decodeCursor,
+  encodeCursor,
+  PageArgs,
+  toConnection,
+} from '../paging.js';
 import { chosenModel, predictedRatingOf, recommendationsOf } from '../predictions.js';
 import {
   Rating,
@@ -36,12 +43,7 @@ export class UserResolver {
 
   @Query(() => UserConnection, { description: 'All users.' })
   async users(
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Arg('orderBy', () => UserOrderEnum, {
       nullable: true,
       defaultValue: 'USER_ID',
@@ -76,12 +78,7 @@ export class UserResolver {
   @FieldResolver(() => RatingConnection, { description: 'What they have rated.' })
   async ratings(
     @Root() user: UserRow,
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Arg('orderBy', () => RatingOrderEnum, {
       nullable: true,
       defaultValue: 'MOVIE_ID',
@@ -129,12 +126,7 @@ export class UserResolver {
   })
   async recommendations(
     @Root() user: UserRow,
-    @Arg('first', () => Int, { description: 'Rows in a page, 1 to 100.' }) first: number,
-    @Arg('after', () => String, {
-      nullable: true,
-      description: 'endCursor of the page before; null for the first page.',
-    })
-    after: string | null,
+    @Args() { first, after }: PageArgs,
     @Arg('filter', () => RecommendationFilter, {
       nullable: true,
       description: 'Which of them; all that they have not rated if absent.',
