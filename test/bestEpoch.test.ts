@@ -2,7 +2,8 @@
 // And runs that lose their way: they end with advice.
 
 import { findEpochs } from '#src/store/evaluations.js';
-import { keptEpoch, resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
+import { keptEpoch } from '#src/store/hyperparameters.js';
 import { haveSameModel } from '#src/store/runRecord.js';
 import type { RunRequest } from '#src/store/runRequest.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';

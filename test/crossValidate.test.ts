@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { openEngine } from '#src/engines/open.js';
 import { readRatingFile } from '#src/loading/ratingFile.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { fixedFold, foldOf, indexRatings, measureFold } from '#src/training/crossValidate.js';
 
 const ML_100K = '../shared/data/ml-100k';

@@ -13,7 +13,7 @@ import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 import { importRatings } from '#src/loading/import.js';
 import { helpScoring } from '#src/scoring/batchScoring.js';
 import { createRecommender } from '#src/scoring/recommender.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { readRatings } from '#src/store/ratingReader.js';
 import { createScoringRun } from '#src/store/scoringRuns.js';
 import type { Store } from '#src/store/store.js';

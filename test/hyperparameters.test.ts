@@ -1,11 +1,7 @@
 // Presets and hyperparameters: what is resolved, what is refused, and how older records read.
 
-import {
-  PRESETS,
-  resolveHyperparameters,
-  sizedHyperparameters,
-  storedHyperparameters,
-} from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
+import { PRESETS, sizedHyperparameters, storedHyperparameters } from '#src/store/hyperparameters.js';
 
 function refusalOf(preset: string, overrides: object): string {
   try {

@@ -10,7 +10,7 @@ import { openEngine } from '#src/engines/open.js';
 import { priorOf } from '#src/engines/tastePrior.js';
 import { readRatingFile } from '#src/loading/ratingFile.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { indexRatings } from '#src/training/crossValidate.js';
 import { measureNewUsers, userFoldOf } from '#src/training/newUsers.js';
 

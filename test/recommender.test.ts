@@ -3,7 +3,8 @@
 import type { Scorer } from '#src/engines/engine.js';
 import { openEngine } from '#src/engines/open.js';
 import { fallbackRating } from '#src/scoring/fallback.js';
-import type { RecommendationRequest, Suggestion } from '#src/scoring/recommend.js';
+import type { RecommendationRequest } from '#src/scoring/modelRanking.js';
+import type { Suggestion } from '#src/scoring/recommend.js';
 import { createRecommender, type Recommender } from '#src/scoring/recommender.js';
 import { findActiveModel, loadModel, type ModelContent } from '#src/store/models.js';
 import { filterMovieIndices } from '#src/store/movies.js';

@@ -2,7 +2,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { saveCheckpoint } from '#src/store/checkpoints.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { getActiveModel, getModel, getModelOfVersion, listModels } from '#src/store/models.js';
 import { promoteModel, pruneModels, rollBack } from '#src/store/promotion.js';
 import { rateMovie } from '#src/store/ratings.js';

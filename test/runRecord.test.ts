@@ -1,7 +1,7 @@
 // The record of a run: train again from it, compare it with others, read what the run told.
 
 import { findModelsOfRuns } from '#src/store/evaluations.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { findActiveModel, loadModel } from '#src/store/models.js';
 import { runLogPages } from '#src/store/runLogs.js';
 import { compareRuns, haveSameModel, repeatRequest } from '#src/store/runRecord.js';

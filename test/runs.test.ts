@@ -8,7 +8,7 @@ import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { findCheckpoint, saveCheckpoint } from '#src/store/checkpoints.js';
 import { findEpochs } from '#src/store/evaluations.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { loadModel } from '#src/store/models.js';
 import { openQueue } from '#src/store/queue.js';
 import { rateMovie } from '#src/store/ratings.js';

@@ -1,6 +1,6 @@
 // What may be searched, what is drawn from it, and what comes next; without a database.
 
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import type { RunStatus } from '#src/store/prisma/client.js';
 import { nextStep, onRung, rungsOf, type Trial } from '#src/store/searchPlan.js';
 import { resolveSearchRequest, type SearchArguments } from '#src/store/searchRequest.js';

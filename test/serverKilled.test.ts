@@ -10,7 +10,7 @@ import { importRatings } from '#src/loading/import.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
 import { helpScoring } from '#src/scoring/batchScoring.js';
 import { openEmbedded } from '#src/store/embedded.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { applyMigrations } from '#src/store/migrate.js';
 import { loadModel } from '#src/store/models.js';
 import { createRun } from '#src/store/runs.js';

@@ -9,7 +9,7 @@ import { importRatings } from '#src/loading/import.js';
 import { readDetails } from '#src/loading/tables.js';
 import { movieLabels, tabulate, userLabels } from '#src/store/attributes.js';
 import { findCheckpoint } from '#src/store/checkpoints.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { getModel, listModels, loadModel } from '#src/store/models.js';
 import { readRatings } from '#src/store/ratingReader.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';

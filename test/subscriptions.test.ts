@@ -4,7 +4,7 @@ import { type Client, createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { openQueue } from '#src/store/queue.js';
 import { createRunFeed } from '#src/store/runFeed.js';
 import { beat, createRun, endRun, getRun } from '#src/store/runs.js';

@@ -1,7 +1,7 @@
 // Runs of the kind bayes: the same life as any run, and nothing of the test ratings in the model.
 
 import { findEpochs, findEvaluations } from '#src/store/evaluations.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { listModels, loadModel } from '#src/store/models.js';
 import { createRun, getRun } from '#src/store/runs.js';
 import { runInThread } from '#src/training/runInThread.js';

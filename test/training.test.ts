@@ -7,7 +7,7 @@ import {
   findEvaluations,
   findStarConfusions,
 } from '#src/store/evaluations.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { findActiveModel, listModels, loadModel } from '#src/store/models.js';
 import { promoteModel } from '#src/store/promotion.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';

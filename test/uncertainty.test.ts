@@ -3,7 +3,7 @@
 import { beliefAt, deviationsOf, spreadOf } from '#src/engines/beliefs.js';
 import { openCertainty } from '#src/engines/certainty.js';
 import { contributionsTo, foldIn } from '#src/engines/foldIn.js';
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { loadModel } from '#src/store/models.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';

@@ -1,6 +1,6 @@
 // deleteUser: every row that names a user goes, with a receipt; and what is like what.
 
-import { resolveHyperparameters } from '#src/store/hyperparameters.js';
+import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { getModel, listModels } from '#src/store/models.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';

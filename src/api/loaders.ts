@@ -4,9 +4,10 @@
 import DataLoader from 'dataloader';
 import type { Asker } from '../scoring/foldIns.js';
 import type { Neighbours, NeighboursRequest } from '../scoring/messages.js';
+import type { RecommendationRequest } from '../scoring/modelRanking.js';
 import type { ScoredPair, Subject } from '../scoring/predict.js';
 import type { RatingReason } from '../scoring/reasons.js';
-import type { RecommendationRequest, Suggestion } from '../scoring/recommend.js';
+import type { Suggestion } from '../scoring/recommend.js';
 import type { Recommender } from '../scoring/recommender.js';
 import {
   findAucs,

@@ -1,7 +1,7 @@
 // Refusals of mutations as data: an AppError of an expected code becomes a `userErrors` entry, anything else is thrown.
 
 import { AppError, type ErrorCode } from '../errors.js';
-import type { UserError } from './types/mutations.js';
+import type { UserError } from './types/payload.js';
 
 /** refusals: the codes that a client can mend. The error's argumentPath begins within `input`. */
 export async function orUserErrors<Payload extends { userErrors: UserError[] }>(

@@ -5,12 +5,8 @@ import type { Command } from 'commander';
 import type { Engine } from '../engines/engine.js';
 import { openEngine } from '../engines/open.js';
 import { AppError } from '../errors.js';
-import {
-  DEFAULT_SEED,
-  DEFAULT_SPLIT,
-  type Hyperparameters,
-  resolveHyperparameters,
-} from '../store/hyperparameters.js';
+import { resolveHyperparameters } from '../store/hyperparameterChecks.js';
+import { DEFAULT_SEED, DEFAULT_SPLIT, type Hyperparameters } from '../store/hyperparameters.js';
 import { type FoldFigures, measureFold } from '../training/crossValidate.js';
 import { type Folds, openFolds, readRows } from './cv/folds.js';
 import { validateNewUsers } from './cv/newUsers.js';

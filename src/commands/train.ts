@@ -3,12 +3,11 @@
 import { type Command, Option } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { checkEngine } from '../engines/open.js';
+import { type Domain, HYPERPARAMETER_DOMAINS } from '../store/hyperparameterChecks.js';
 import {
   DEFAULT_PRESET,
   DEFAULT_SEED,
   DEFAULT_SPLIT,
-  type Domain,
-  HYPERPARAMETER_DOMAINS,
   type Hyperparameters,
   PRESETS,
 } from '../store/hyperparameters.js';

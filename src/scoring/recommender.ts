@@ -6,9 +6,10 @@ import type { Store } from '../store/store.js';
 import type { Asker } from './foldIns.js';
 import type { Neighbours, NeighboursRequest } from './messages.js';
 import { createModelHosts } from './modelHosts.js';
+import type { RecommendationRequest } from './modelRanking.js';
 import { predictPairs, type ScoredPair, type Subject } from './predict.js';
 import { type RatingReason, reasonsFor } from './reasons.js';
-import { type RecommendationRequest, recommendAll, type Suggestion } from './recommend.js';
+import { recommendAll, type Suggestion } from './recommend.js';
 
 export interface Recommender {
   predict(modelId: number, pairs: readonly { user: Asker; movie: Subject }[]): Promise<ScoredPair[]>;

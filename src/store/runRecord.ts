@@ -3,7 +3,8 @@
 
 import { AppError } from '../errors.js';
 import { findEpochs, findEvaluations, findModelsOfRuns } from './evaluations.js';
-import { HYPERPARAMETER_DOMAINS, keptEpoch, type Split, storedHyperparameters } from './hyperparameters.js';
+import { HYPERPARAMETER_DOMAINS } from './hyperparameterChecks.js';
+import { keptEpoch, type Split, storedHyperparameters } from './hyperparameters.js';
 import type { TrainingRun } from './prisma/client.js';
 import type { RunRequest } from './runRequest.js';
 import { findRuns, getRun } from './runs.js';

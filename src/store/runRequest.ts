@@ -1,15 +1,8 @@
 // What was asked for → a complete, checked request for a run. The CLI and the API ask the same way and are refused the same way.
 
 import { AppError } from '../errors.js';
-import {
-  checkSeed,
-  DEFAULT_PRESET,
-  DEFAULT_SEED,
-  type Hyperparameters,
-  resolveHyperparameters,
-  resolveSplit,
-  type Split,
-} from './hyperparameters.js';
+import { checkSeed, resolveHyperparameters, resolveSplit } from './hyperparameterChecks.js';
+import { DEFAULT_PRESET, DEFAULT_SEED, type Hyperparameters, type Split } from './hyperparameters.js';
 
 const MAX_PRIORITY = 100;
 

@@ -3,12 +3,8 @@
 
 import { createHash } from 'node:crypto';
 import { AppError } from '../errors.js';
-import {
-  expectation,
-  HYPERPARAMETER_DOMAINS,
-  type Hyperparameters,
-  resolveHyperparameters,
-} from './hyperparameters.js';
+import { expectation, HYPERPARAMETER_DOMAINS, resolveHyperparameters } from './hyperparameterChecks.js';
+import { type Hyperparameters } from './hyperparameters.js';
 
 export type SearchStrategy = 'RANDOM' | 'HALVING';
 export type SearchScale = 'linear' | 'log';

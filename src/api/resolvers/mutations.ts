@@ -15,23 +15,25 @@ import { toKey } from '../ids.js';
 import type { Rating, User } from '../types/catalogue.js';
 import { toModel, toTrainingRun } from '../types/fromRows.js';
 import {
-  CancelTrainingRunInput,
-  CancelTrainingRunPayload,
   DeleteUserInput,
   DeleteUserPayload,
-  PromoteModelInput,
-  PromoteModelPayload,
   RateMovieInput,
   RateMoviePayload,
   RemoveRatingInput,
   RemoveRatingPayload,
+} from '../types/ratingMutations.js';
+import {
+  CancelTrainingRunInput,
+  CancelTrainingRunPayload,
+  PromoteModelInput,
+  PromoteModelPayload,
   RepeatTrainingRunInput,
   RepeatTrainingRunPayload,
   ResumeTrainingRunInput,
   ResumeTrainingRunPayload,
   StartTrainingRunInput,
   StartTrainingRunPayload,
-} from '../types/mutations.js';
+} from '../types/runMutations.js';
 import { orUserErrors } from '../userErrors.js';
 
 const START_REFUSALS = [

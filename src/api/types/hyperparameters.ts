@@ -1,4 +1,4 @@
-// The settings of a model and of its training, as a run's record has them; what they may be is in store/hyperparameters.ts.
+// The settings of a model and of its training, as a run's record has them; what they may be is in store/hyperparameterChecks.ts.
 
 import { Field, Float, Int, ObjectType, registerEnumType } from 'type-graphql';
 

@@ -5,8 +5,8 @@ import { Field, Float, ID, InputType, Int, ObjectType } from 'type-graphql';
 import { RunStatus } from '../../store/prisma/client.js';
 import { DEFAULT_TOP } from '../../store/scoringRuns.js';
 import { connectionType } from '../paging.js';
-import { Payload } from './mutations.js';
 import { Node } from './node.js';
+import { Payload } from './payload.js';
 
 @ObjectType({ description: 'How far a batch scoring has come.', simpleResolvers: true })
 export class ScoringProgress {

@@ -7,8 +7,9 @@ import { DEFAULT_TRIALS } from '../../store/searchRequest.js';
 import type { SearchScale, Space } from '../../store/searchSpace.js';
 import { connectionType } from '../paging.js';
 import { Hyperparameters } from './hyperparameters.js';
-import { Payload, RunSettingsInput } from './mutations.js';
 import { Node } from './node.js';
+import { Payload } from './payload.js';
+import { RunSettingsInput } from './runSettings.js';
 import { Split } from './training.js';
 
 registerEnumType(SearchStrategy, {
