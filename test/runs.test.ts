@@ -12,16 +12,15 @@ import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { loadModel } from '#src/store/models.js';
 import { openQueue } from '#src/store/queue.js';
 import { rateMovie } from '#src/store/ratings.js';
+import { beat, saveEpoch } from '#src/store/runProgress.js';
 import type { RunRequest } from '#src/store/runRequest.js';
 import {
-  beat,
   cancelRun,
   claimRun,
   createRun,
   endRun,
   getRun,
   resumeRun,
-  saveEpoch,
   takeBackLostRuns,
 } from '#src/store/runs.js';
 import { openStore, type Store } from '#src/store/store.js';

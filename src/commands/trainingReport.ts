@@ -1,6 +1,6 @@
 // What a run tells while it trains, as text for people and as a share for a progress bar.
 
-import type { EpochMetricRow } from '../store/runs.js';
+import type { EpochMetricRow } from '../store/runProgress.js';
 import type { TrainingEvent } from '../training/events.js';
 import { describeEvaluation, formatCount, type OtherModel } from './report.js';
 

@@ -1,7 +1,7 @@
 // The epochs of a run: after each the loss on the held-out ratings, and a word to whoever keeps the figures.
 
 import type { Hyperparameters } from '../store/hyperparameters.js';
-import type { EpochMetricRow } from '../store/runs.js';
+import type { EpochMetricRow } from '../store/runProgress.js';
 import type { BestEpoch } from './bestEpoch.js';
 import { checkFinite, checkLoss, lossOfMean } from './divergence.js';
 import type { TrainingOptions } from './events.js';

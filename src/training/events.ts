@@ -1,6 +1,6 @@
 // What a run tells while it trains, step by step; the same for the terminal, the log and the parent of a thread.
 
-import type { EpochMetricRow, RunProgress } from '../store/runs.js';
+import type { EpochMetricRow, RunProgress } from '../store/runProgress.js';
 import type { MeasuredEvaluation } from './evaluate.js';
 
 export type TrainingEvent =

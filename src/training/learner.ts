@@ -13,7 +13,7 @@ import type {
 import { initialParameters } from '../engines/init.js';
 import type { Posterior, Sampler, SideAttributes } from '../engines/sweeps.js';
 import type { Hyperparameters } from '../store/hyperparameters.js';
-import type { EpochMetricRow } from '../store/runs.js';
+import type { EpochMetricRow } from '../store/runProgress.js';
 import type { NamedArray } from '../store/tensors.js';
 import type { TrainingOptions } from './events.js';
 import { fromSamplerState, fromTrainerState, toSamplerState, toTrainerState } from './learnerState.js';

@@ -12,8 +12,9 @@ import {
 } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
+import { recordStart } from '../store/runProgress.js';
 import { checkRepeatedRatings } from '../store/runRecord.js';
-import { type RunClaim, recordStart } from '../store/runs.js';
+import type { RunClaim } from '../store/runs.js';
 import type { RatingScale } from '../store/scale.js';
 import { type Store, whenBack } from '../store/store.js';
 import type { TrainingOptions } from './events.js';
