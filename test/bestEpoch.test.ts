@@ -11,7 +11,14 @@ import { checkLoss } from '#src/training/divergence.js';
 import { validationSides } from '#src/training/holdOut.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { handBackAfter } from './support/held.js';
-import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import {
+  aRunRequest,
+  importSynthetic,
+  openTestStore,
+  type TestStore,
+  train,
+  trainInThread,
+} from './support/store.js';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -111,7 +118,7 @@ test.each([
 );
 
 test('a run whose hold-out is empty fails and says so', async () => {
-  const runId = await train(store, overfitting({}, { validationFraction: 1e-9 }));
+  const runId = await trainInThread(store, overfitting({}, { validationFraction: 1e-9 }));
   expect(await getRun(store, runId)).toMatchObject({
     status: 'FAILED',
     errorCode: 'RUN_NO_RATINGS',
@@ -121,7 +128,7 @@ test('a run whose hold-out is empty fails and says so', async () => {
 
 test('a loss that explodes ends the run FAILED, with settings to try instead', async () => {
   const hyperparameters = resolveHyperparameters('paper', { learningRate: 10, momentum: 0.99, epochs: 50 });
-  const runId = await train(store, aRunRequest({ hyperparameters }));
+  const runId = await trainInThread(store, aRunRequest({ hyperparameters }));
   expect(await getRun(store, runId)).toMatchObject({
     status: 'FAILED',
     errorCode: 'RUN_DIVERGED',

@@ -15,14 +15,15 @@ export interface TestDatabase {
   drop(): Promise<void>;
 }
 
-export async function createTestDatabase(): Promise<TestDatabase> {
+/** template: a database that nobody is connected to. */
+export async function createTestDatabase(template = TEMPLATE): Promise<TestDatabase> {
   const adminUrl = process.env.TEST_DATABASE_ADMIN_URL;
   if (!adminUrl)
     throw new Error('TEST_DATABASE_ADMIN_URL is unset: run the tests by jest, which opens the server');
   const name = `marquee_test_${randomUUID().replaceAll('-', '')}`;
   // file_copy: half the time of the default, which writes every page to the log as well (15 ms against 30 measured).
   await withRetries(() =>
-    execute(adminUrl, `create database ${name} template ${TEMPLATE} strategy file_copy`),
+    execute(adminUrl, `create database ${name} template ${template} strategy file_copy`),
   );
   const url = new URL(adminUrl);
   url.pathname = `/${name}`;

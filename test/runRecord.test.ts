@@ -6,7 +6,14 @@ import { findActiveModel, loadModel } from '#src/store/models.js';
 import { runLogPages } from '#src/store/runLogs.js';
 import { compareRuns, haveSameModel, repeatRequest } from '#src/store/runRecord.js';
 import { createRun, getRun } from '#src/store/runs.js';
-import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import {
+  aRunRequest,
+  importSynthetic,
+  openTestStore,
+  type TestStore,
+  train,
+  trainInThread,
+} from './support/store.js';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -81,8 +88,8 @@ test('a comparison has one line for each fact, and says which differ', async () 
 });
 
 test('a run tells who trains it and what came of it, or why it failed', async () => {
-  const succeeded = await train(store);
-  const failed = await train(store, aRunRequest({ engine: 'tfjs:node-gpu' }));
+  const succeeded = await trainInThread(store);
+  const failed = await trainInThread(store, aRunRequest({ engine: 'tfjs:node-gpu' }));
   const [lines, failure] = await runLogPages(store, [succeeded, failed], 100, null);
   expect(lines.map(({ level }) => level)).toEqual(['INFO', 'INFO', 'INFO']);
   expect(lines[0].message).toMatch(
@@ -102,7 +109,7 @@ test('a run is not repeated on other ratings: it fails and names both checksums'
   await store.pool.query('update ratings set rating = $3 where (user_id, movie_id) = ($1, $2)', [
     ...[user_id, movie_id, rating === 5 ? 4 : 5],
   ]);
-  const second = await train(store, await repeatRequest(store, first, 'test'));
+  const second = await trainInThread(store, await repeatRequest(store, first, 'test'));
   const checksum = (await getRun(store, first)).snapshotChecksum!.slice(0, 12);
   expect(await getRun(store, second)).toMatchObject({
     status: 'FAILED',

@@ -28,7 +28,14 @@ import { runInThread } from '#src/training/runInThread.js';
 import { startTestApi } from './support/api.js';
 import { handBackAfter } from './support/held.js';
 import { startProxy } from './support/proxy.js';
-import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import {
+  aRunRequest,
+  importSynthetic,
+  openTestStore,
+  type TestStore,
+  train,
+  trainInThread,
+} from './support/store.js';
 import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
@@ -63,7 +70,7 @@ describe.each(engines.map(({ name }) => name))('on %s', (engine) => {
   test.each(KINDS.filter(([, { hyperparameters }]) => canTrain(engine, hyperparameters!)))(
     '%s that were stopped and resumed end with the bits of those that were not',
     async (_name, request) => {
-      const undisturbed = await train(store, aRunRequest({ engine, ...request }));
+      const undisturbed = await trainInThread(store, aRunRequest({ engine, ...request }));
       const run = await createRun(store, aRunRequest({ engine, ...request }), 'RUNNING');
       expect((await handBackAfter(store, run, 2)).status).toBe('QUEUED');
       const { epoch } = (await getRun(store, run.id)).checkpoint as { epoch: number };

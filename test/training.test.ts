@@ -13,7 +13,14 @@ import { promoteModel } from '#src/store/promotion.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import type { TrainingEvent } from '#src/training/events.js';
 import { runInThread } from '#src/training/runInThread.js';
-import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import {
+  aRunRequest,
+  importSynthetic,
+  openTestStore,
+  type TestStore,
+  train,
+  trainInThread,
+} from './support/store.js';
 
 let store: TestStore;
 beforeAll(async () => {
@@ -23,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => store.drop());
 
 test('a run leaves its record, epochs, evaluation, baselines, test predictions and an active model', async () => {
-  const runId = await train(store);
+  const runId = await trainInThread(store);
   const run = await getRun(store, runId);
   expect(run).toMatchObject({
     status: 'SUCCEEDED',
@@ -119,7 +126,7 @@ test('a temporal run is tested on the newest ratings, and says so when there are
   );
   expect(rows).toEqual([{ held: 600, newest: true }]);
   await store.pool.query('update ratings set rated_at = null where user_id = 1');
-  const untimed = await train(store, aRunRequest({ split }));
+  const untimed = await trainInThread(store, aRunRequest({ split }));
   expect(await getRun(store, untimed)).toMatchObject({ status: 'FAILED', errorCode: 'RUN_NO_TIMES' });
 });
 
@@ -255,7 +262,7 @@ test('the same idempotency key gives the same run', async () => {
 
 test('a store without ratings is a clear failure', async () => {
   const empty = await openTestStore();
-  const runId = await train(empty);
+  const runId = await trainInThread(empty);
   expect(await getRun(empty, runId)).toMatchObject({ status: 'FAILED', errorCode: 'RUN_NO_RATINGS' });
   await empty.drop();
 });

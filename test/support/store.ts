@@ -3,6 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ENGINE_DOORS, openEngine } from '#src/engines/open.js';
 import { importRatings } from '#src/loading/import.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
 import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
@@ -11,6 +12,7 @@ import type { RunRequest } from '#src/store/runRequest.js';
 import { createRun } from '#src/store/runs.js';
 import { openStore, type Store } from '#src/store/store.js';
 import { runInThread } from '#src/training/runInThread.js';
+import { trainRun } from '#src/training/train.js';
 import { createTestDatabase } from '../database.js';
 
 export interface TestStore extends Store {
@@ -20,8 +22,9 @@ export interface TestStore extends Store {
 
 export const SET = { users: 120, movies: 80, ratings: 3000, seed: 3 };
 
-export async function openTestStore(): Promise<TestStore> {
-  const database = await createTestDatabase();
+/** template: the name of a database that is closed; the empty one if absent. */
+export async function openTestStore(template?: string): Promise<TestStore> {
+  const database = await createTestDatabase(template);
   const store = await openStore(database.url);
   return {
     ...store,
@@ -54,9 +57,21 @@ export function aRunRequest(changes: Partial<RunRequest> = {}): RunRequest {
   };
 }
 
-/** Records a run and trains it in a thread; gives its id. */
+const ENGINE_SETTINGS = { threads: 2 };
+const DOORS = ENGINE_DOORS.filter(({ usesGpu }) => !usesGpu);
+
+/** Records a run and trains it here, by a CPU: a thread of its own would take three times as long, most of it to start. @throws what ends it */
 export async function train(store: Store, request = aRunRequest()): Promise<number> {
   const run = await createRun(store, request, 'RUNNING');
-  await runInThread(store, run, { threads: 2 });
+  const needs = { ...ENGINE_SETTINGS, shape: request.hyperparameters };
+  const engine = await openEngine(request.engine, needs, DOORS);
+  await trainRun(store, engine, run);
+  return run.id;
+}
+
+/** As commands and workers train: in a thread, with a log; however it ends. */
+export async function trainInThread(store: Store, request = aRunRequest()): Promise<number> {
+  const run = await createRun(store, request, 'RUNNING');
+  await runInThread(store, run, ENGINE_SETTINGS);
   return run.id;
 }
