@@ -7,6 +7,7 @@ import { readRatings } from '#src/store/ratingReader.js';
 import { readCopy } from '#src/store/rowStream.js';
 import { inTransaction, openStore, type Store } from '#src/store/store.js';
 import { splitRatings } from '#src/training/split.js';
+import { createTestDatabase, type TestDatabase } from './database.js';
 import { startProxy, type TestProxy } from './support/proxy.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
@@ -15,12 +16,15 @@ const SPLIT = { kind: 'HASH', testFraction: 0.2, seed: 42 } as const;
 const MANY = 250_000;
 
 let store: TestStore;
+let many: TestDatabase | undefined;
 
 beforeEach(async () => {
   store = await openTestStore();
 });
 
 afterEach(() => store.drop());
+
+afterAll(() => many?.drop());
 
 test('ratings come ordered by user and movie, as rows of the embeddings', async () => {
   await insertSmallSet();
@@ -49,7 +53,7 @@ test('a store without ratings gives empty arrays and no time', async () => {
 });
 
 test('several batches give the counts, sums and order that SQL gives', async () => {
-  await insertMany();
+  await openMany();
   const table = await readRatings(store);
   const { rows } = await store.pool.query(`
     select count(*)::int as count, sum(rating) as total,
@@ -62,7 +66,7 @@ test('several batches give the counts, sums and order that SQL gives', async () 
 });
 
 test('progress counts up by batches to the total', async () => {
-  await insertMany();
+  await openMany();
   const seen: [number, number][] = [];
   await readRatings(store, { onProgress: (rows, total) => seen.push([rows, total]) });
   expect(seen).toEqual([
@@ -73,7 +77,7 @@ test('progress counts up by batches to the total', async () => {
 });
 
 test('what others write while it reads is not seen', async () => {
-  await insertMany();
+  await openMany();
   const writes: Promise<unknown>[] = [];
   const write = () => {
     writes.push(store.pool.query(`update ratings set rating = 0.5`));
@@ -99,7 +103,7 @@ test('the checksum changes with any rating, and only then', async () => {
 });
 
 test('the same ratings are split the same, whatever the order they were stored in', async () => {
-  await insertMany();
+  await openMany();
   const first = splitRatings(await readRatings(store), SPLIT);
   await store.pool.query(
     'create temp table shuffled as select * from ratings order by md5(user_id || movie_id::text)',
@@ -124,7 +128,7 @@ test.each([
 });
 
 test('an abort between two batches ends the reading with the reason of the signal', async () => {
-  await insertMany();
+  await openMany();
   const stop = new AbortController();
   const seen: number[] = [];
   const onProgress = (rows: number) => {
@@ -258,7 +262,7 @@ test('by COPY the same rows come in the same bytes, and errors and aborts end it
 });
 
 test('where a portal is refused, ratings are read by COPY, in the same snapshot', async () => {
-  await insertMany();
+  await openMany();
   const expected = await readRatings(store);
   // The server is made to refuse the first statement by groups, and its words are changed to those of one without limits.
   let refused = 0;
@@ -301,7 +305,7 @@ test('rows of exactly one batch are all handed out', async () => {
 });
 
 test('a connection that the server ends in the middle is an error with its words', async () => {
-  await insertMany();
+  await openMany();
   const terminate = () =>
     void store.pool.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
@@ -322,7 +326,7 @@ describe('through a network that fails', () => {
   let throughProxy: Store;
 
   beforeEach(async () => {
-    await insertMany();
+    await openMany();
     let seen = 0;
     let cuts = 0;
     const fromServer = (bytes: Buffer) => {
@@ -367,16 +371,25 @@ async function insertSmallSet(): Promise<void> {
     (70, 100, 5, null), (30, 900, 0.5, '2001-09-09 01:46:40Z'), (30, 100, 3.5, '2001-01-01Z')`);
 }
 
-async function insertMany(): Promise<void> {
-  await store.pool.query(
-    'insert into users (user_id, idx) select i, 2500 - i from generate_series(1, 2500) as i',
-  );
-  await store.pool.query(
+/** Instead of the empty store: a copy of one that was filled once. */
+async function openMany(): Promise<void> {
+  await store.drop();
+  many ??= await fillMany();
+  store = await openTestStore(new URL(many.url).pathname.slice(1));
+}
+
+async function fillMany(): Promise<TestDatabase> {
+  const database = await createTestDatabase();
+  const { pool, close } = await openStore(database.url);
+  await pool.query('insert into users (user_id, idx) select i, 2500 - i from generate_series(1, 2500) as i');
+  await pool.query(
     `insert into movies (movie_id, idx, title) select i * 3, i - 1, 'Movie' from generate_series(1, 100) as i`,
   );
-  await store.pool.query(
+  await pool.query(
     'insert into ratings (user_id, movie_id, rating) select user_id, movie_id, 0.5 + (user_id + movie_id) % 10 / 2.0 from users, movies',
   );
+  await close();
+  return database;
 }
 
 async function countRatings(): Promise<number> {
