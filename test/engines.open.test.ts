@@ -1,7 +1,10 @@
 // Choosing an engine: by name, by "auto", and why one cannot be had.
 
-import type { Engine, EngineDoor } from '#src/engines/engine.js';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { Engine, EngineDoor, EngineProbe } from '#src/engines/engine.js';
 import { checkEngine, ENGINE_DOORS, listEngines, openEngine, resolveEngineName } from '#src/engines/open.js';
+import { remembered } from '#src/engines/remembered.js';
 import { nodeDoor, TFJS_NODE, TFJS_NODE_GPU } from '#src/engines/tfjsNode.js';
 
 const SETTINGS = { threads: 3 };
@@ -143,6 +146,28 @@ test('opening the WebAssembly engine leaves no listeners for uncaught errors beh
   await openEngine('tfjs:wasm', SETTINGS);
   expect(process.listeners('uncaughtException').join()).not.toContain('ExitStatus');
   expect(process.listeners('unhandledRejection').join()).not.toContain('throw reason');
+});
+
+test('a GPU that is not here is looked for once by a process and its threads, one that is here each time', async () => {
+  const probes: string[] = [];
+  const aGpu = (name: string, probe: object) => {
+    const look = async () => {
+      probes.push(name);
+      return { name, ...probe } as EngineProbe;
+    };
+    return remembered({ ...aDoor(name), probe: look });
+  };
+  const absent = aGpu('absent', { available: false, device: null, reason: 'no driver' });
+  const played = aGpu('played', { available: true, device: 'llvmpipe', reason: null, isSoftware: true });
+  const real = aGpu('real', { available: true, device: 'a GPU', reason: null });
+  for (const door of [absent, played, real, absent, played, real]) await door.probe(SETTINGS);
+  expect(probes).toEqual(['absent', 'played', 'real', 'real']);
+  const thread = new Worker(
+    `import('${import.meta.resolve('#src/engines/remembered.js')}').then(async ({ remembered }) =>
+       require('node:worker_threads').parentPort.postMessage(await remembered({ name: 'absent' }).probe({})))`,
+    { eval: true },
+  );
+  expect(await once(thread, 'message')).toEqual([await absent.probe(SETTINGS)]);
 });
 
 test('without its package, tfjs:node-gpu says what to install and what that needs', async () => {

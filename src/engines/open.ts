@@ -4,6 +4,7 @@
 import { AppError } from '../errors.js';
 import type { Engine, EngineDoor, EngineProbe, EngineSettings, ModelShape } from './engine.js';
 import { nativeDoor } from './native.js';
+import { remembered } from './remembered.js';
 import { tfjsCpuDoor, tfjsWasmDoor } from './tfjs.js';
 import { tfjsNodeDoor, tfjsNodeGpuDoor } from './tfjsNode.js';
 import { tfjsWebgpuDoor } from './tfjsWebgpu.js';
@@ -19,11 +20,11 @@ export { nullGpuDoor } from './webgpu.js';
 
 /** Fastest first: the order in which `auto` tries them. */
 export const ENGINE_DOORS: readonly EngineDoor[] = [
-  webgpuDoor,
+  remembered(webgpuDoor),
   nativeDoor,
   wasmDoor,
   tfjsNodeGpuDoor,
-  tfjsWebgpuDoor,
+  remembered(tfjsWebgpuDoor),
   tfjsNodeDoor,
   tfjsWasmDoor,
   tfjsCpuDoor,
