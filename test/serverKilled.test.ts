@@ -38,6 +38,9 @@ beforeAll(async () => {
   server = await openEmbedded(home);
   await applyMigrations(server.url);
   store = await openStore(server.url);
+  // The disk is not waited for: what a killed process wrote is there all the same.
+  await store.pool.query('alter system set fsync = off');
+  await store.pool.query('select pg_reload_conf()');
 });
 
 afterAll(async () => {
