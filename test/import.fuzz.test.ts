@@ -5,7 +5,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { constants, crc32, createGzip, deflateRawSync } from 'node:zlib';
+import { constants, crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import { importRatings } from '#src/loading/import.js';
 import { aFolder } from './support/folder.js';
 import { openTestStore, type TestStore } from './support/store.js';
@@ -185,8 +185,17 @@ function repeatedPacked(character: string, bytes: number, start: string): Packed
   return { packed, size: start.length + bytes, sum };
 }
 
+/** Each piece is a member of the .gz of its own, and one that is repeated is packed once. */
 async function pack(path: string, pieces: Iterable<string | Buffer>): Promise<void> {
-  await pipeline(Readable.from(pieces), createGzip({ level: 1 }), createWriteStream(path));
+  const packed = new Map<string | Buffer, Buffer>();
+  const members = function* () {
+    for (const piece of pieces) {
+      const member = packed.get(piece) ?? gzipSync(piece);
+      packed.set(piece, member);
+      yield member;
+    }
+  };
+  await pipeline(Readable.from(members()), createWriteStream(path));
 }
 
 /** By how much the memory of this process grew while it ran. */
