@@ -38,69 +38,85 @@ INLINE stream of_entity(stream stage, uint32_t entity) {
   return (stream){mix32(stage.first + entity * GOLDEN), mix32(stage.second ^ entity)};
 }
 
-/** In (0, 1). */
-INLINE double open_unit(stream s, uint32_t counter) {
-  uint32_t bits = mix32(mix32(counter ^ s.first) ^ s.second) >> 8;
-  return ((double)(int32_t)bits + 0.5) * 0x1p-24;
+/** mix32 of each lane. */
+INLINE vu mix_lanes(vu x) {
+  x = (x ^ (x >> 16)) * 0x21f0aaadu;
+  x = (x ^ (x >> 15)) * 0xd35a2d97u;
+  return x ^ (x >> 15);
 }
 
-/** Natural logarithm of a positive normal number, within an ulp or two. Coefficients: FreeBSD's msun, e_log.c. */
-INLINE double log_(double x) {
-  int64_t bits;
-  __builtin_memcpy(&bits, &x, 8);
-  // The mantissa from √½ to √2.
-  int64_t shifted = bits - 0x3fe6a09e667f3bcdLL;
-  int32_t exponent = (int32_t)(shifted >> 52);
-  bits -= (int64_t)exponent * ((int64_t)1 << 52);
-  double m;
-  __builtin_memcpy(&m, &bits, 8);
-  double f = m - 1, s = f / (2 + f), z = s * s;
-  double r = z * (6.666666666666735130e-01 +
-             z * (3.999999999940941908e-01 +
-             z * (2.857142874366239149e-01 +
-             z * (2.222219843214978396e-01 +
-             z * (1.818357216161805012e-01 +
-             z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01))))));
-  double half = 0.5 * f * f, e = exponent;
+/** Whole numbers below 2⁵² as numbers: they are the last bits of those from 2⁵² on. */
+INLINE vd number_of(vl whole) { return (vd)(whole | 0x4330000000000000) - 0x1p52; }
+
+/** In (0, 1), of 24 bits. */
+INLINE vd open_units(vl bits) { return (number_of(bits) + 0.5) * 0x1p-24; }
+
+INLINE vl bits_of(stream s, uint32_t counter) { return (vl){0} + (mix32(mix32(counter ^ s.first) ^ s.second) >> 8); }
+
+/** Natural logarithm of positive normal numbers, within an ulp or two. Coefficients: FreeBSD's msun, e_log.c. */
+INLINE vd logs(vd x) {
+  // The mantissa from √½ to √2; the exponent and 1024.
+  vl exponent = ((vl)x - 0x3fe6a09e667f3bcd + ((uint64_t)1024 << 52)) >> 52;
+  vd e = number_of(exponent) - 1024, f = (vd)((vl)x - ((exponent - 1024) << 52)) - 1, s = f / (2 + f), z = s * s;
+  vd r = z * (6.666666666666735130e-01 +
+         z * (3.999999999940941908e-01 +
+         z * (2.857142874366239149e-01 +
+         z * (2.222219843214978396e-01 +
+         z * (1.818357216161805012e-01 +
+         z * (1.531383769920937332e-01 + z * 1.479819860511658591e-01))))));
+  vd half = 0.5 * f * f;
   return e * 6.93147180369123816490e-01 - ((half - (s * (half + r) + e * 1.90821492927058770002e-10)) - f);
 }
 
 typedef struct {
-  double cos, sin;
-} direction;
+  vd cos, sin;
+} directions;
 
 /** Cosine and sine of 2π·turns, turns in [0, 1). Coefficients: FreeBSD's msun, k_cos.c and k_sin.c. */
-INLINE direction direction_of(double turns) {
-  int32_t quarter = (int32_t)(turns * 4 + 0.5);
-  double a = (turns * 4 - quarter) * 1.57079632679489661923, z = a * a;
-  double s = a + a * z * (-1.66666666666666324348e-01 +
-                     z * (8.33333333332248946124e-03 +
-                     z * (-1.98412698298579493134e-04 +
-                     z * (2.75573137070700676789e-06 +
-                     z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
-  double c = 1 - 0.5 * z + z * z * (4.16666666666666019037e-02 +
-                           z * (-1.38888888888741095749e-03 +
-                           z * (2.48015872894767294178e-05 +
-                           z * (-2.75573143513906633035e-07 +
-                           z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11)))));
-  double x = quarter & 1 ? s : c, y = quarter & 1 ? c : s;
-  return (direction){(quarter + 1) & 2 ? -x : x, quarter & 2 ? -y : y};
+INLINE directions directions_of(vd turns) {
+  // The nearest quarter is the last bits of this.
+  vd shifted = turns * 4 + 0x1p52;
+  vl quarter = (vl)shifted, is_odd = -(quarter & 1);
+  vd a = (turns * 4 - (shifted - 0x1p52)) * 1.57079632679489661923, z = a * a;
+  vd s = a + a * z * (-1.66666666666666324348e-01 +
+                 z * (8.33333333332248946124e-03 +
+                 z * (-1.98412698298579493134e-04 +
+                 z * (2.75573137070700676789e-06 +
+                 z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)))));
+  vd c = 1 - 0.5 * z + z * z * (4.16666666666666019037e-02 +
+                       z * (-1.38888888888741095749e-03 +
+                       z * (2.48015872894767294178e-05 +
+                       z * (-2.75573143513906633035e-07 +
+                       z * (2.08757232129817482790e-09 - z * 1.13596475577881948265e-11)))));
+  vl x = ((vl)s & is_odd) | ((vl)c & ~is_odd), y = ((vl)c & is_odd) | ((vl)s & ~is_odd);
+  return (directions){(vd)(x ^ ((quarter + 1) & 2) << 62), (vd)(y ^ (quarter & 2) << 62)};
 }
 
-/** `count` standard normal numbers, rounded up to even. */
-static void fill_normals(stream s, int32_t count, float *out) {
-  for (int32_t i = 0; i < count; i += 2) {
-    double radius = __builtin_sqrt(-2 * log_(open_unit(s, (uint32_t)i)));
-    direction d = direction_of(open_unit(s, (uint32_t)i + 1));
-    out[i] = (float)(radius * d.cos);
-    out[i + 1] = (float)(radius * d.sin);
+/** Standard normal numbers by pairs of uniform ones: those that a cosine gives, and those that a sine gives. Source: Box & Muller 1958. */
+INLINE directions normal_pairs(vl first, vl second) {
+  vd radius = roots_of(-2 * logs(open_units(first)));
+  directions d = directions_of(open_units(second));
+  return (directions){radius * d.cos, radius * d.sin};
+}
+
+/** `count` standard normal numbers, and more up to a whole vector. */
+NOINLINE static void fill_normals(stream s, int32_t count, float *out) {
+  vu counters;
+  for (int k = 0; k < VL; k++) counters[k] = (uint32_t)k;
+  for (int32_t i = 0; i < count; i += VL) {
+    vl bits = (vl)(mix_lanes(mix_lanes((counters + (uint32_t)i) ^ s.first) ^ s.second) >> 8);
+    directions d = normal_pairs(bits & 0xffffffff, bits >> 32);
+#pragma GCC unroll 8
+    for (int k = 0; k < VL / 2; k++) {
+      out[i + 2 * k] = (float)d.cos[k];
+      out[i + 2 * k + 1] = (float)d.sin[k];
+    }
   }
 }
 
 INLINE double normal_(stream s, uint32_t i) {
-  double radius = __builtin_sqrt(-2 * log_(open_unit(s, i & ~1u)));
-  direction d = direction_of(open_unit(s, i | 1u));
-  return radius * (i & 1 ? d.sin : d.cos);
+  directions d = normal_pairs(bits_of(s, i & ~1u), bits_of(s, i | 1u));
+  return i & 1 ? d.sin[0] : d.cos[0];
 }
 
 /** Gamma with this shape (≥ 1) and rate 1. Source: Marsaglia & Tsang 2000. */
@@ -108,7 +124,7 @@ static double gamma_(stream s, double shape) {
   double d = shape - 1.0 / 3, c = 1 / __builtin_sqrt(9 * d);
   for (uint32_t counter = 0;; counter += 4) {
     double x = normal_(s, counter), root = 1 + c * x, v = root * root * root;
-    if (v > 0 && log_(open_unit(s, counter + 2)) < 0.5 * x * x + d - d * v + d * log_(v)) return d * v;
+    if (v > 0 && logs(open_units(bits_of(s, counter + 2)))[0] < 0.5 * x * x + d - d * v + d * logs((vd){0} + v)[0]) return d * v;
   }
 }
 

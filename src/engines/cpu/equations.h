@@ -10,8 +10,11 @@
 
 /** Columns are padded to this, for every instruction set alike. */
 #define PAD 16
-/** Rows f that are summed at a time. */
+/** Rows f that are summed at a time where they are made for it, */
 #define GATHER 64
+/** and where they are those of ratings: as many as stay in the cache nearest to the processor, at most MOST_RATINGS. */
+#define MOST_RATINGS 256
+#define RATINGS_AT_ONCE(DP) ((DP) < 64 ? 4096 / (DP) : 64)
 /** Sums in registers: TILE_ROWS × TILE_VECTORS vectors. */
 #if VL == 16
 #define TILE_ROWS 16
@@ -26,20 +29,20 @@ INLINE int64_t distance(const int32_t *rows, int32_t i, int DP) { return (int64_
 
 /** Ratings while they are summed: rows of f hold √w f. */
 typedef struct {
-  const float *given, *less;  // targets (count), and √w b of each row of f
-  const int32_t *later;       // rows to fetch into the cache meanwhile
-  int32_t root;               // the column of f that is √w
-  float *targets, *roots;     // what comes of them: targets less biases, times √w; √w (count)
+  const float *given, *less; // targets (count), and √w b of each row of f
+  int32_t ahead;             // how far ahead rows are fetched into the cache
+  int32_t root;              // the column of f that is √w
+  float *targets;            // what comes of them: targets less biases, times √w (count); MOST_RATINGS further on √w
 } ratings;
 
 /** t of rating i; where it `is_first` it is computed, which costs nothing beside the sums that its loop is about. */
-INLINE float take_target(const ratings *t, const float *f, const int32_t *rows, int32_t i, int DP, const int is_first) {
-  if (!is_first) return t->targets[i];
-  const float *later = f + distance(t->later, i, DP);
+INLINE float take_target(ratings t, const float *f, const int32_t *rows, int32_t i, int DP, const int is_first) {
+  if (!is_first) return t.targets[i];
+  const float *later = f + distance(rows, i + t.ahead, DP);
   for (int k = 0; k < DP; k += 16) prefetch(later + k);
-  float root = f[distance(rows, i, DP) + t->root];
-  t->roots[i] = root;
-  return t->targets[i] = root * t->given[i] - t->less[rows[i]];
+  float root = f[distance(rows, i, DP) + t.root];
+  t.targets[MOST_RATINGS + i] = root;
+  return t.targets[i] = root * t.given[i] - t.less[rows[i]];
 }
 
 /** Adds Σ g_r f_c to TILE_ROWS rows and `vectors` vectors of A, and, where there are targets t, Σ t f_c to h, c from `column` on. */
@@ -52,7 +55,7 @@ INLINE void add_tile(float *A, float *h, const float *f, int column, const float
     for (int v = 0; v < vectors; v++) total[r][v] = (vf){0};
   for (int32_t i = 0; i < count; i++) {
     const float *fi = f + distance(rows, i, DP) + column, *gi = g + distance(rows, i, DP);
-    float target = t ? take_target(t, f, rows, i, DP, column == 0) : 0;
+    float target = t ? take_target(*t, f, rows, i, DP, column == 0) : 0;
     vf x[TILE_VECTORS];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
@@ -73,25 +76,66 @@ INLINE void add_tile(float *A, float *h, const float *f, int column, const float
 }
 
 #if VL == 16
-/** Blocks of the diagonal are kept by their diagonals: row k of a block has entries (i, i + k mod VL), k up to VL/2, the last of them twice. */
+/**
+ * A block of the diagonal is kept in halves of its columns, each turned against itself and against the other: entry c of row k has columns c
+ * and c + k of the same half, that of row TURNS + k columns c and, of the other half, c + k; k mod HALF, below TURNS. Row HALF/2 has each of its entries
+ * twice; what would be twice in rows TURNS and TURNS + HALF/2 is 0.
+ */
 #define HAS_TURNED_BLOCKS 1
-/** Adds Σ f fᵀ of columns from `d` on to such a block, and, where there are targets t, Σ t f to h: half the products and no number splat for them. */
-INLINE void add_turned_block(float *A, float *h, const float *f, int d, const int32_t *rows, const ratings *t, int32_t count, int DP) {
-  vf total[VL / 2 + 1], pull = {0};
-#pragma GCC unroll 9
-  for (int k = 0; k <= VL / 2; k++) total[k] = (vf){0};
-  for (int32_t i = 0; i < count; i++) {
-    vf x = load(f + distance(rows, i, DP) + d);
-    if (t) pull = fma_(splat(take_target(t, f, rows, i, DP, d == 0)), x, pull);
-#pragma GCC unroll 9
-    for (int k = 0; k <= VL / 2; k++) total[k] = fma_(x, turned(x, k), total[k]);
+#define HALF (VL / 2)
+#define TURNS (HALF / 2 + 1)
+#define TURNED_ROWS (2 * TURNS)
+
+/** Sums of two rows f at once, one in each half of a vector: of a aᵀ, b bᵀ, a bᵀ and b aᵀ, a the first half of the columns, and of t f. */
+typedef struct {
+  vf aa[TURNS], bb[TURNS], ab[TURNS], ba[TURNS], pull[2];
+} turned_sums;
+
+/** Adds x = (a, b) and t of two rows: half as many products as of all pairs, and each turn serves two of them. */
+INLINE void add_turns(turned_sums *s, vf a, vf b, vf target) {
+  vf turned_a[TURNS], turned_b[TURNS];
+  s->pull[0] = fma_(target, a, s->pull[0]);
+  s->pull[1] = fma_(target, b, s->pull[1]);
+#pragma GCC unroll 5
+  for (int k = 0; k < TURNS; k++) {
+    turned_a[k] = turned(a, k), turned_b[k] = turned(b, k);
+    s->aa[k] = fma_(a, turned_a[k], s->aa[k]);
+    s->bb[k] = fma_(b, turned_b[k], s->bb[k]);
+    s->ab[k] = fma_(a, turned_b[k], s->ab[k]);
+    if (k % (HALF / 2) != 0) s->ba[k] = fma_(b, turned_a[k], s->ba[k]);
   }
-#pragma GCC unroll 9
-  for (int k = 0; k <= VL / 2; k++) store(A + k * DP, load(A + k * DP) + total[k]);
-  if (t) store(h, load(h) + pull);
+}
+
+/** Adds Σ f fᵀ of columns from `d` on to such a block, and, where there are targets, Σ t f to h. */
+INLINE void add_turned_block(float *A, float *h, const float *f, int d, const int32_t *rows, const ratings *targets, int32_t count, int DP,
+                             const int is_first) {
+  // Of its own, so that what it points to need not be read again after each target that is written.
+  const ratings t = targets ? *targets : (ratings){0};
+  turned_sums s = {0};
+  int32_t i = 0;
+  for (; i + 1 < count; i += 2) {
+    const float *one = f + distance(rows, i, DP) + d, *two = f + distance(rows, i + 1, DP) + d;
+    vf target = {0};
+    if (targets) target = splat_halves(take_target(t, f, rows, i, DP, is_first), take_target(t, f, rows, i + 1, DP, is_first));
+    add_turns(&s, both_halves(one, two), both_halves(one + HALF, two + HALF), target);
+  }
+  if (i < count) {
+    const float *one = f + distance(rows, i, DP) + d;
+    vf target = {0};
+    if (targets) target = splat(take_target(t, f, rows, i, DP, is_first));
+    add_turns(&s, first_half(one), first_half(one + HALF), target);
+  }
+#pragma GCC unroll 5
+  for (int k = 0; k < TURNS; k++) {
+    float *same = A + k * DP, *other = same + TURNS * DP;
+    store(same, load(same) + sums_of_halves(s.aa[k], s.bb[k]));
+    store(other, load(other) + sums_of_halves(s.ab[k], s.ba[k]));
+  }
+  if (targets) store(h, load(h) + sums_of_halves(s.pull[0], s.pull[1]));
 }
 #else
 #define HAS_TURNED_BLOCKS 0
+#define TURNED_ROWS VL
 #endif
 
 /**
@@ -101,7 +145,8 @@ INLINE void add_turned_block(float *A, float *h, const float *f, int d, const in
 INLINE void add_squares(float *A, float *h, const float *f, const int32_t *rows, const ratings *t, int32_t count, int DP) {
 #if HAS_TURNED_BLOCKS
   for (int d = 0; d < DP; d += VL) {
-    add_turned_block(A + d * DP + d, h + d, f, d, rows, t, count, DP);
+    if (d == 0) add_turned_block(A, h, f, 0, rows, t, count, DP, 1);
+    else add_turned_block(A + d * DP + d, h + d, f, d, rows, t, count, DP, 0);
     for (int c = d + VL; c < DP; c += VL) add_tile(A + d * DP + c, 0, f, c, f + d, rows, 0, count, DP, 1);
   }
 #else
@@ -116,6 +161,8 @@ INLINE void add_squares(float *A, float *h, const float *f, const int32_t *rows,
 
 /** The same of ratings, for the widths of the presets by code of its own. Inlined it would have no registers left. */
 NOINLINE static void add_ratings(float *A, float *h, const float *f, const int32_t *rows, const ratings *t, int32_t count, int DP) {
+  // Loops that ask whether there are any would have no registers left.
+  if (!rows || !t) __builtin_unreachable();
   switch (DP) {
     case 16: add_squares(A, h, f, rows, t, count, 16); break;
     case 32: add_squares(A, h, f, rows, t, count, 32); break;
@@ -128,11 +175,13 @@ NOINLINE static void add_ratings(float *A, float *h, const float *f, const int32
 INLINE int find_entry(int r, int c, int *row, int *column) {
   *row = r, *column = c;
 #if HAS_TURNED_BLOCKS
-  int block = r / VL * VL, k = r - block;
+  int block = r / VL * VL, turn = r - block, k = turn % TURNS;
   if (c >= block + VL) return 1;
-  int other = block + (c - block + k) % VL;
-  *row = c < other ? c : other, *column = c < other ? other : c;
-  return k < VL / 2 || (k == VL / 2 && c < other);
+  c -= block;
+  int other = (c / HALF ^ turn / TURNS) * HALF + (c + k) % HALF;
+  *row = block + (c < other ? c : other), *column = block + (c < other ? other : c);
+  int is_twice = k % (HALF / 2) == 0 && turn > 0;
+  return turn < TURNED_ROWS && (!is_twice || (turn < TURNS ? c % HALF < HALF / 2 : c < HALF));
 #else
   return c >= r;
 #endif
@@ -143,8 +192,8 @@ INLINE float entry_of_squares(const float *A, int r, int c, int DP) {
 #if HAS_TURNED_BLOCKS
   int block = r / VL * VL;
   if (c < block + VL) {
-    int k = c - r;
-    return k <= VL / 2 ? A[(block + k) * DP + r] : A[(block + VL - k) * DP + c];
+    int k = (c - r) % HALF, first = (r - block) / HALF == (c - block) / HALF ? 0 : TURNS;
+    return k < TURNS ? A[(block + first + k) * DP + r] : A[(block + first + HALF - k) * DP + c];
   }
 #endif
   return A[r * DP + c];
@@ -161,11 +210,15 @@ INLINE float quadratic(const float *A, const float *x, int DP) {
   vf total = {0};
 #if HAS_TURNED_BLOCKS
   for (int d = 0; d < DP; d += VL) {
-    vf y = load(x + d), twice = {0};
-    const float *block = A + d * DP + d;
-#pragma GCC unroll 9
-    for (int k = 1; k < VL / 2; k++) twice = fma_(load(block + k * DP), turned(y, k), twice);
-    total = fma_(y, fma_(load(block + VL / 2 * DP), turned(y, VL / 2), fma_(load(block), y, twice + twice)), total);
+    vf y = load(x + d), crossed = crossed_halves(y), once = load(A + d * DP + d) * y, twice = {0};
+    const float *same = A + d * DP + d, *other = same + TURNS * DP;
+#pragma GCC unroll 5
+    for (int k = 0; k < TURNS; k++) {
+      twice = fma_(load(other + k * DP), turned(crossed, k), twice);
+      if (k == HALF / 2) once = fma_(load(same + k * DP), turned(y, k), once);
+      else if (k > 0) twice = fma_(load(same + k * DP), turned(y, k), twice);
+    }
+    total = fma_(y, once + twice + twice, total);
   }
 #endif
   for (int r = 0; r < DP; r++) {

@@ -49,6 +49,52 @@ INLINE void transpose(vf *x) {
   }
 }
 
+/** VL rows of `DP` columns into the lanes of `to`: entry c of all of them is the vector at to + c·VL. */
+INLINE void into_lanes(const float *rows, float *to, int DP) {
+  for (int c = 0; c < DP; c += VL) {
+    vf x[VL];
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) x[i] = load(rows + i * DP + c);
+    transpose(x);
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) store(to + (c + i) * VL, x[i]);
+  }
+}
+
+/** And back, the first `count` of them. */
+INLINE void from_lanes(const float *from, float *rows, int count, int DP) {
+  for (int c = 0; c < DP; c += VL) {
+    vf x[VL];
+#pragma GCC unroll 16
+    for (int i = 0; i < VL; i++) x[i] = load(from + (c + i) * VL);
+    transpose(x);
+    for (int i = 0; i < count; i++) store(rows + i * DP + c, x[i]);
+  }
+}
+
+/** The sums of VL vectors, which are spoiled. */
+INLINE vf sums_of_all(vf *x) {
+#if VL == 16
+  vf quarters[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) quarters[i] = sums_in_quarters(x + 4 * i);
+#pragma GCC unroll 2
+  for (int i = 0; i < 4; i += 2) {
+    __m512 one = (__m512)quarters[i], two = (__m512)quarters[i + 1];
+    quarters[i / 2] = (vf)(_mm512_shuffle_f32x4(one, two, 0x88) + _mm512_shuffle_f32x4(one, two, 0xdd));
+  }
+  __m512 one = (__m512)quarters[0], two = (__m512)quarters[1];
+  return (vf)(_mm512_shuffle_f32x4(one, two, 0x88) + _mm512_shuffle_f32x4(one, two, 0xdd));
+#else
+#pragma GCC unroll 4
+  for (int count = VL; count > 1; count /= 2)
+#pragma GCC unroll 8
+    for (int i = 0; i < count / 2; i++)
+      x[i] = BY_TURNS(x[i], x[i + count / 2], FIRST_HALVES) + BY_TURNS(x[i], x[i + count / 2], SECOND_HALVES);
+  return x[0];
+#endif
+}
+
 INLINE float *entry_of(float *A, int r, int c, int DP) { return A + (r * DP + c) * VL; }
 
 /** x − a b. */

@@ -39,20 +39,21 @@ typedef struct {
   double targets, errors, inverses; // Σ w t²; of movies Σ (t − x·f)² with x as it stands, Σ 1/w
 } row_sums;
 
-/** Adds ratings from … from + n to the sums without weights. */
-INLINE void add_plain(const row_task *t, row_sums *sums, const float *x, int32_t from, int32_t n, workspace *w, int DP) {
-  const int32_t *others = t->a->others + from;
-  for (int32_t i = 0; i < n; i += 4) {
-    vf products[4];
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; k++)
-      products[k] = i + k < n ? product_of_rows(x, t->s->residuals + (int64_t)others[i + k] * DP, DP) : (vf){0};
-    store_quad(w->outputs + i, sums_of(products));
-  }
+/** Adds the n ratings of these rows of f to the sums without weights, VL at a time; the last row again up to a whole vector, where w is infinite. */
+INLINE void add_plain_sums(row_sums *sums, const float *x, const float *f, const int32_t *rows, int32_t n, const workspace *w, int DP) {
+  const float *roots = w->targets + MOST_RATINGS;
   vf errors = {0}, inverses = {0};
   for (int32_t i = 0; i < n; i += VL) {
-    vf inverse = splat(1) / load(w->roots + i);
-    vf error = (load(w->targets + i) - load(w->outputs + i)) * inverse;
+    const int32_t *these = rows + i;
+    if (n - i < VL) {
+      for (int k = 0; k < VL; k++) w->last[k] = these[i + k < n ? k : n - 1 - i];
+      these = w->last;
+    }
+    vf products[VL];
+#pragma GCC unroll 16
+    for (int k = 0; k < VL; k++) products[k] = product_of_rows(x, f + (int64_t)these[k] * DP, DP);
+    vf inverse = splat(1) / load(roots + i);
+    vf error = (load(w->targets + i) - sums_of_all(products)) * inverse;
     errors = fma_(error, error, errors);
     inverses = fma_(inverse, inverse, inverses);
   }
@@ -60,20 +61,31 @@ INLINE void add_plain(const row_task *t, row_sums *sums, const float *x, int32_t
   sums->inverses += sum(inverses);
 }
 
+/** The same, for the widths of the presets by code of its own. Inlined it would have no registers left. */
+NOINLINE static void add_plain(row_sums *sums, const float *x, const float *f, const int32_t *rows, int32_t n, const workspace *w, int DP) {
+  switch (DP) {
+    case 16: add_plain_sums(sums, x, f, rows, n, w, 16); break;
+    case 32: add_plain_sums(sums, x, f, rows, n, w, 32); break;
+    case 64: add_plain_sums(sums, x, f, rows, n, w, 64); break;
+    default: add_plain_sums(sums, x, f, rows, n, w, DP);
+  }
+}
+
 INLINE row_sums gather_row(const row_task *t, int32_t e, workspace *w, float *N, float *h, int DP) {
   const float *x = t->a->rows + (int64_t)e * DP;
   row_sums sums = {0, 0, 0};
   for (int32_t k = 0; k < DP * DP; k += VL) store(N + k, (vf){0});
   for (int32_t k = 0; k < DP; k += VL) store(h + k, (vf){0});
-  for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += GATHER) {
-    int32_t n = end - from < GATHER ? end - from : GATHER;
+  for (int32_t from = t->a->starts[e], end = t->a->starts[e + 1]; from < end; from += RATINGS_AT_ONCE(DP)) {
+    int32_t n = end - from < RATINGS_AT_ONCE(DP) ? end - from : RATINGS_AT_ONCE(DP), last = (n - 1) / VL * VL;
     int32_t ahead = t->s->R - from < n + RATINGS_AHEAD ? 0 : RATINGS_AHEAD;
     const int32_t *others = t->a->others + from;
-    ratings of_row = {t->a->targets + from, t->others->biases, others + ahead, t->s->K, w->targets, w->roots};
+    ratings of_row = {t->a->targets + from, t->others->biases, ahead, t->s->K, w->targets};
+    store(w->targets + last, (vf){0});
+    store(w->targets + MOST_RATINGS + last, splat(NO_RATING));
     add_ratings(N, h, t->s->residuals, others, &of_row, n, DP);
-    for (int32_t i = n; i % VL != 0; i++) w->targets[i] = w->outputs[i] = 0, w->roots[i] = NO_RATING;
-    sums.targets += dot_rows(w->targets, w->targets, round_up(n, VL));
-    if (t->which == 1) add_plain(t, &sums, x, from, n, w, DP);
+    sums.targets += dot_rows(w->targets, w->targets, last + VL);
+    if (t->which == 1) add_plain(&sums, x, t->s->residuals, others, n, w, DP);
   }
   return sums;
 }
@@ -89,11 +101,11 @@ static float draw_precision(const row_task *t, int32_t e, double weighted) {
   return (float)(gamma_(of_entity(t->precision, (uint32_t)e), shape + n / 2) / (shape + weighted / 2));
 }
 
-/** Row e into a lane: α w, h = Λ(μ + prior) + α w h, and normal numbers; gives what else its ratings come to. */
-INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, int DP) {
+/** Row e, which gets a lane: α w, h = Λ(μ + prior) + α w h, and normal numbers z; gives what else its ratings come to. */
+INLINE row_sums set_row(const row_task *t, int32_t e, int lane, workspace *w, float *h, float *z, int DP) {
   const sampler *s = t->s;
-  int32_t D = s->D, columns = round_up(D, PANEL);
-  float *N = w->N + lane * DP * DP, *sums = w->h + lane * DP, *h = w->vectors, *z = h + DP;
+  int32_t D = s->D;
+  float *N = w->N + lane * DP * DP, *sums = w->h + lane * DP;
   row_sums of_row = gather_row(t, e, w, N, sums, DP);
   // The noise of a user goes with the row that the last sweep drew; that of a movie is drawn after the sweep's rows.
   if (t->which == 0 && t->sweep > 1) {
@@ -104,10 +116,7 @@ INLINE row_sums set_lane(const row_task *t, int32_t e, int lane, workspace *w, i
   for (int k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(sums + k), load(s->pull + k)));
   add_combination(h, t->a->priors + (int64_t)e * DP, s->precision32, D, DP);
   fill_normals(of_entity(t->row, (uint32_t)e), D, z);
-  for (int r = 0; r < columns; r++) {
-    w->x[r * VL + lane] = h[r];
-    w->noise[r * VL + lane] = r < D ? z[r] : 0;
-  }
+  for (int r = D; r < DP; r++) z[r] = 0;
   return of_row;
 }
 
@@ -116,7 +125,7 @@ INLINE void set_systems(const sampler *s, workspace *w, int columns, int DP) {
   vf scales = load(w->scales);
   for (int r = 0; r < DP; r++)
     for (int from = r / VL * VL; from < columns; from += VL) {
-      if (HAS_TURNED_BLOCKS && from == r / VL * VL && r % VL > VL / 2) continue;
+      if (HAS_TURNED_BLOCKS && from == r / VL * VL && r % VL >= TURNED_ROWS) continue;
       vf entries[VL];
 #pragma GCC unroll 16
       for (int lane = 0; lane < VL; lane++) entries[lane] = load(w->N + (lane * DP + r) * DP + from);
@@ -133,25 +142,27 @@ INLINE void set_systems(const sampler *s, workspace *w, int columns, int DP) {
 /** Rows from … from + VL of those below `end`: x ~ N(A⁻¹h, A⁻¹), A = Λ + α w N. */
 INLINE void draw_lanes(const row_task *t, int64_t from, int64_t end, workspace *w, int DP) {
   sampler *s = t->s;
-  int32_t D = s->D, columns = round_up(D, PANEL);
+  int32_t columns = round_up(s->D, PANEL);
   int lanes = end - from < VL ? (int)(end - from) : VL;
   row_sums sums[VL];
-  for (int i = 0; i < lanes; i++) sums[i] = set_lane(t, (int32_t)from + i, i, w, DP);
+  // Where the systems will be.
+  float *h = w->A, *z = h + VL * DP;
+  for (int i = 0; i < lanes; i++) sums[i] = set_row(t, (int32_t)from + i, i, w, h + i * DP, z + i * DP, DP);
+  into_lanes(h, w->x, DP);
+  into_lanes(z, w->noise, DP);
   set_systems(s, w, columns, DP);
   factor(w->A, w->inverses, columns, DP);
   solve_forward(w->A, w->inverses, w->x, columns, DP);
   solve_backward(w->A, w->inverses, w->x, w->noise, columns, DP);
-  for (int i = 0; i < lanes; i++) {
+  float *x = t->a->rows + from * DP;
+  from_lanes(w->x, t->a->expected + from * DP, lanes, DP);
+  for (int r = 0; r < columns; r++) store(w->x + r * VL, load(w->x + r * VL) + load(w->noise + r * VL));
+  from_lanes(w->x, x, lanes, DP);
+  for (int i = 0; t->which == 1 && i < lanes; i++) {
     int64_t e = from + i;
-    float *x = t->a->rows + e * DP, *expected = t->a->expected + e * DP;
-    for (int r = 0; r < D; r++) {
-      expected[r] = w->x[r * VL + i];
-      x[r] = expected[r] + w->noise[r * VL + i];
-    }
-    if (t->which == 0) continue;
     s->plain[e] = sums[i].errors;
     s->inverses[e] = sums[i].inverses;
-    s->weighted[e] = weighted_errors(w->N + i * DP * DP, w->h + i * DP, x, sums[i].targets, DP);
+    s->weighted[e] = weighted_errors(w->N + i * DP * DP, w->h + i * DP, x + i * DP, sums[i].targets, DP);
   }
 }
 

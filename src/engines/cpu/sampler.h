@@ -45,7 +45,8 @@ typedef struct {
 /** One thread's own. */
 typedef struct {
   float *f;                         // rows less their priors (GATHER × DP)
-  float *targets, *outputs, *roots; // targets less the biases, times √w; x·f; √w (GATHER)
+  float *targets;                   // targets less the biases, times √w; then √w (MOST_RATINGS each)
+  int32_t *last;                    // rows of the last ratings (VL)
   float *N, *h;                     // Σ w f fᵀ and Σ w t f of VL rows (VL × DP × DP; VL × DP)
   float *A;                         // their systems in lanes (DP × DP × VL)
   float *inverses, *x, *noise;      // 1 over the factors' diagonals, expectations and noise, in lanes (DP × VL)
@@ -109,9 +110,9 @@ static void lay_out_workspaces(struct sampler *s, arena *a) {
   int64_t DP = s->DP;
   s->workspaces = take(a, s->T, sizeof(workspace));
   for (int t = 0; t < s->T; t++) {
-    workspace w = {take(a, GATHER * DP, 4), take(a, GATHER, 4),       take(a, GATHER, 4),  take(a, GATHER, 4),
-                   take(a, VL * DP * DP, 4), take(a, VL * DP, 4),     take(a, VL * DP * DP, 4),
-                   take(a, VL * DP, 4),      take(a, VL * DP, 4),     take(a, VL * DP, 4), take(a, VL, 4), take(a, 4 * DP, 4)};
+    workspace w = {take(a, GATHER * DP, 4),  take(a, 2 * MOST_RATINGS, 4), take(a, VL, 4),
+                   take(a, VL * DP * DP, 4), take(a, VL * DP, 4),          take(a, VL * DP * DP, 4),
+                   take(a, VL * DP, 4),      take(a, VL * DP, 4),          take(a, VL * DP, 4), take(a, VL, 4), take(a, 4 * DP, 4)};
     if (a->block) s->workspaces[t] = w;
   }
 }

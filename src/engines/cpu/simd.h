@@ -58,6 +58,9 @@
 
 typedef float vf __attribute__((vector_size(4 * VL)));
 typedef int32_t vi __attribute__((vector_size(4 * VL)));
+typedef uint32_t vu __attribute__((vector_size(4 * VL)));
+typedef double vd __attribute__((vector_size(4 * VL)));
+typedef uint64_t vl __attribute__((vector_size(4 * VL)));
 typedef float rv __attribute__((vector_size(4 * RV)));
 typedef float quad __attribute__((vector_size(16)));
 // The same in memory, where nothing is promised about the address.
@@ -102,30 +105,53 @@ INLINE float sum(vf x) {
 }
 
 #if VL == 16
-/** Entry i of the result is entry i + k of x, from the start again after the last; k up to 8. */
+/** Within each half of x: entry i of the result is entry i + k, from the start of the half again after its last; k up to 4. */
 INLINE vf turned(vf x, int k) {
-  __m512i y = (__m512i)x;
+  const __m512i by_one = _mm512_setr_epi32(1, 2, 3, 4, 5, 6, 7, 0, 9, 10, 11, 12, 13, 14, 15, 8);
+  const __m512i by_three = _mm512_setr_epi32(3, 4, 5, 6, 7, 0, 1, 2, 11, 12, 13, 14, 15, 8, 9, 10);
   switch (k) {
-    case 1: return (vf)_mm512_alignr_epi32(y, y, 1);
-    case 2: return (vf)_mm512_alignr_epi32(y, y, 2);
-    case 3: return (vf)_mm512_alignr_epi32(y, y, 3);
-    case 4: return (vf)_mm512_alignr_epi32(y, y, 4);
-    case 5: return (vf)_mm512_alignr_epi32(y, y, 5);
-    case 6: return (vf)_mm512_alignr_epi32(y, y, 6);
-    case 7: return (vf)_mm512_alignr_epi32(y, y, 7);
-    case 8: return (vf)_mm512_alignr_epi32(y, y, 8);
+    case 1: return (vf)_mm512_permutexvar_ps(by_one, (__m512)x);
+    case 2: return (vf)_mm512_permutex_pd((__m512d)x, 0x39);
+    case 3: return (vf)_mm512_permutexvar_ps(by_three, (__m512)x);
+    case 4: return (vf)_mm512_permutex_pd((__m512d)x, 0x4e);
     default: return x;
   }
+}
+
+INLINE vf crossed_halves(vf x) { return (vf)_mm512_shuffle_f32x4((__m512)x, (__m512)x, 0x4e); }
+
+/** Half a vector from each place. */
+INLINE vf both_halves(const float *one, const float *two) {
+  return (vf)_mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(one)), _mm256_loadu_ps(two), 1);
+}
+
+/** Half a vector, and zeros. */
+INLINE vf first_half(const float *at) { return (vf)_mm512_zextps256_ps512(_mm256_loadu_ps(at)); }
+
+INLINE vf splat_halves(float one, float two) {
+  return (vf)_mm512_mask_broadcastss_ps(_mm512_set1_ps(one), 0xff00, _mm_set_ss(two));
+}
+
+/** Half a vector: the halves of `one` added up; then those of `two`. */
+INLINE vf sums_of_halves(vf one, vf two) {
+  return (vf)(_mm512_shuffle_f32x4((__m512)one, (__m512)two, 0x44) + _mm512_shuffle_f32x4((__m512)one, (__m512)two, 0xee));
+}
+#endif
+
+#if VL == 16
+/** The sums of four vectors within each quarter, quarter by quarter. */
+INLINE vf sums_in_quarters(const vf *x) {
+  __m512 ab = (__m512)x[0], b = (__m512)x[1], cd = (__m512)x[2], d = (__m512)x[3];
+  ab = _mm512_unpacklo_ps(ab, b) + _mm512_unpackhi_ps(ab, b);
+  cd = _mm512_unpacklo_ps(cd, d) + _mm512_unpackhi_ps(cd, d);
+  return (vf)_mm512_unpacklo_pd((__m512d)ab, (__m512d)cd) + (vf)_mm512_unpackhi_pd((__m512d)ab, (__m512d)cd);
 }
 #endif
 
 /** The sums of four vectors. */
 INLINE quad sums_of(const vf *x) {
 #if VL == 16
-  __m512 ab = (__m512)x[0], b = (__m512)x[1], cd = (__m512)x[2], d = (__m512)x[3];
-  ab = _mm512_unpacklo_ps(ab, b) + _mm512_unpackhi_ps(ab, b);
-  cd = _mm512_unpacklo_ps(cd, d) + _mm512_unpackhi_ps(cd, d);
-  __m512 all = (__m512)_mm512_unpacklo_pd((__m512d)ab, (__m512d)cd) + (__m512)_mm512_unpackhi_pd((__m512d)ab, (__m512d)cd);
+  __m512 all = (__m512)sums_in_quarters(x);
   __m256 half = _mm512_castps512_ps256(all) + _mm512_extractf32x8_ps(all, 1);
   return (quad)(_mm256_castps256_ps128(half) + _mm256_extractf128_ps(half, 1));
 #else
@@ -176,6 +202,23 @@ INLINE vf root_of(vf x) {
   return (vf)vsqrtq_f32((float32x4_t)x);
 #else
   for (int i = 0; i < VL; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+#endif
+}
+
+INLINE vd roots_of(vd x) {
+#if VL == 16
+  return (vd)_mm512_sqrt_pd((__m512d)x);
+#elif defined(__AVX2__)
+  return (vd)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__)
+  return (vd)_mm_sqrt_pd((__m128d)x);
+#elif defined(__wasm__)
+  return (vd)wasm_f64x2_sqrt((v128_t)x);
+#elif defined(__aarch64__)
+  return (vd)vsqrtq_f64((float64x2_t)x);
+#else
+  for (int i = 0; i < VL / 2; i++) x[i] = __builtin_sqrt(x[i]);
   return x;
 #endif
 }
