@@ -20,7 +20,9 @@ process.exit(await main());
 
 async function main(): Promise<number> {
   try {
-    await createProgram(readConfig(asksForHelp() ? {} : process.env), readVersion()).parseAsync();
+    const config = readConfig(asksForHelp() ? {} : process.env);
+    const program = await createProgram(config, readVersion(), process.argv[2]);
+    await program.parseAsync();
     return 0;
   } catch (error) {
     // Commander has printed what is wrong, or the help that was asked for.

@@ -1,23 +1,9 @@
-// The command line: one program, one file for each command. Parsing only; what a command does is in its file.
+// The command line: one program, one file for each command. Parsing only; what a command does is in its file, which is loaded
+// when the command is asked for.
 
 import { Command } from 'commander';
 import { type Config, ENVIRONMENT } from '../config.js';
-import { addBench } from './bench.js';
-import { addCv } from './cv.js';
-import { addEngines } from './engines.js';
-import { addExport } from './export.js';
-import { addImport } from './import.js';
-import { addMigrate } from './migrate.js';
-import { addModels } from './models.js';
 import { createOutput, type Output } from './output.js';
-import { addQuickstart } from './quickstart.js';
-import { addRuns } from './runs.js';
-import { addScore } from './score.js';
-import { addSearch } from './search.js';
-import { addServe } from './serve.js';
-import { addSynth } from './synth.js';
-import { addTrain } from './train.js';
-import { addWork } from './work.js';
 
 /** What every command gets. */
 export interface Io {
@@ -27,7 +13,27 @@ export interface Io {
   output(options: { json?: boolean; apart?: boolean }): Output;
 }
 
-export function createProgram(config: Config, version: string): Command {
+/** In the order of the help. */
+const COMMANDS: Record<string, () => Promise<(program: Command, io: Io) => void>> = {
+  quickstart: async () => (await import('./quickstart.js')).addQuickstart,
+  migrate: async () => (await import('./migrate.js')).addMigrate,
+  import: async () => (await import('./import.js')).addImport,
+  train: async () => (await import('./train.js')).addTrain,
+  runs: async () => (await import('./runs.js')).addRuns,
+  search: async () => (await import('./search.js')).addSearch,
+  score: async () => (await import('./score.js')).addScore,
+  export: async () => (await import('./export.js')).addExport,
+  models: async () => (await import('./models.js')).addModels,
+  work: async () => (await import('./work.js')).addWork,
+  serve: async () => (await import('./serve.js')).addServe,
+  synth: async () => (await import('./synth.js')).addSynth,
+  engines: async () => (await import('./engines.js')).addEngines,
+  bench: async () => (await import('./bench.js')).addBench,
+  cv: async () => (await import('./cv.js')).addCv,
+};
+
+/** With the command of this name, or with all where there is none. */
+export async function createProgram(config: Config, version: string, name?: string): Promise<Command> {
   const io: Io = {
     ...{ config, version },
     output: ({ json = false, apart = false }) =>
@@ -39,25 +45,9 @@ export function createProgram(config: Config, version: string): Command {
     .helpCommand(false)
     .showHelpAfterError('Run with --help for the options.')
     .addHelpText('after', helpOnEnvironment());
-  for (const add of [
-    addQuickstart,
-    addMigrate,
-    addImport,
-    addTrain,
-    addRuns,
-    addSearch,
-    addScore,
-    addExport,
-    addModels,
-    addWork,
-    addServe,
-    addSynth,
-    addEngines,
-    addBench,
-    addCv,
-  ]) {
-    add(program, io);
-  }
+  const wanted =
+    name !== undefined && Object.hasOwn(COMMANDS, name) ? [COMMANDS[name]] : Object.values(COMMANDS);
+  for (const load of wanted) (await load())(program, io);
   for (const command of allCommands(program)) command.exitOverride();
   return program;
 }
