@@ -12,6 +12,8 @@ import { startTestApi, type TestApi } from './support/api.js';
 import { importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 import { until } from './support/until.js';
 
+const CANCEL =
+  'mutation ($id: ID!) { cancelBatchScoring(input: { scoringRunId: $id }) { scoringRun { status } userErrors { field code } } }';
 const START = `mutation ($input: StartBatchScoringInput!) { startBatchScoring(input: $input) {
   scoringRun { id status top users progress { shards shardsDone usersDone rowsWritten } model { version } }
   userErrors { field code } } }`;
@@ -148,14 +150,19 @@ test('a cancelled scoring stops its workers and leaves the lists before', async 
   expect(await getScoringRun(store, id)).toMatchObject({ status: 'CANCELLED', errorCode: 'RUN_CANCELLED' });
   expect(await storedRows()).toBe(USERS);
   await until(async () => (await tables()).length === 1);
-  const { data } = await api.query(
-    'mutation ($id: ID!) { cancelBatchScoring(input: { scoringRunId: $id }) { scoringRun { status } userErrors { field code } } }',
-    { id: nodeId('ScoringRun', id + 1) },
-  );
-  expect(data.cancelBatchScoring).toEqual({
+});
+
+test('a scoring is cancelled once, as a run is', async () => {
+  const { id } = await createScoringRun(store, { modelId, top: TOP, idempotencyKey: null });
+  const cancel = async (key: number) =>
+    (await api.query(CANCEL, { id: nodeId('ScoringRun', key) })).data.cancelBatchScoring;
+  const refusal = (code: string) => ({
     scoringRun: null,
-    userErrors: [{ field: ['input', 'scoringRunId'], code: 'SCORING_NOT_FOUND' }],
+    userErrors: [{ field: ['input', 'scoringRunId'], code }],
   });
+  expect(await cancel(id)).toEqual({ scoringRun: { status: 'CANCELLED' }, userErrors: [] });
+  expect(await cancel(id)).toEqual(refusal('SCORING_ENDED'));
+  expect(await cancel(id + 1)).toEqual(refusal('SCORING_NOT_FOUND'));
 });
 
 test('asking again gives the scoring under way; lists of another length are refused meanwhile', async () => {

@@ -164,13 +164,13 @@ export async function showPredictions(store: Store, id: number): Promise<boolean
   });
 }
 
-/** Ends a scoring that has not ended, and drops what it has written; otherwise does nothing. */
+/** Ends a scoring that has not ended, and drops what it has written; otherwise does nothing. Whether it was the one that ended it. */
 export async function endScoringRun(
   store: Store,
   id: number,
   status: 'FAILED' | 'CANCELLED',
   error: { code: ErrorCode | 'INTERNAL'; message: string },
-): Promise<void> {
+): Promise<boolean> {
   const { rowCount } = await store.pool.query(
     `update scoring_runs
      set status = $2::run_status, error_code = $3, error_message = $4, finished_at = now()
@@ -179,13 +179,15 @@ export async function endScoringRun(
   );
   // Workers that still write into its table see the end by their next beat; the drop waits for them.
   if (rowCount === 1) await dropLeftovers(store);
+  return rowCount === 1;
 }
 
 /** @throws AppError SCORING_NOT_FOUND, SCORING_ENDED */
 export async function cancelScoringRun(store: Store, id: number): Promise<ScoringRun> {
-  await endScoringRun(store, id, 'CANCELLED', { code: 'RUN_CANCELLED', message: 'cancelled' });
+  const error = { code: 'RUN_CANCELLED', message: 'cancelled' } as const;
+  const isCancelled = await endScoringRun(store, id, 'CANCELLED', error);
   const run = await getScoringRun(store, id);
-  if (run.status !== 'CANCELLED')
+  if (!isCancelled)
     throw new AppError('SCORING_ENDED', `scoring ${id} has ended: ${run.status}`, {
       argumentPath: ['scoringRunId'],
     });

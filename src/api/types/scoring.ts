@@ -94,7 +94,7 @@ export class StartBatchScoringPayload extends Payload {
 
 @InputType({ description: 'Which scoring to stop.' })
 export class CancelBatchScoringInput {
-  @Field(() => ID, { description: 'The id of a ScoringRun.' })
+  @Field(() => ID, { description: 'The id of a ScoringRun that is QUEUED or RUNNING.' })
   scoringRunId!: string;
 }
 
