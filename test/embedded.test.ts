@@ -315,6 +315,13 @@ describe('openEmbedded', () => {
     });
   });
 
+  it('says at once that a folder cannot be made', async () => {
+    await expect(open('/proc/home')).rejects.toMatchObject({
+      code: 'EMBEDDED_POSTGRES_FAILED',
+      message: expect.stringContaining("mkdir '/proc"),
+    });
+  });
+
   it('refuses a folder that another major version made', async () => {
     const home = anInstalledHome();
     writeFileSync(join(home, 'postgres', 'data', 'PG_VERSION'), '15\n');

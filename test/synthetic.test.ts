@@ -89,6 +89,13 @@ test('a folder that cannot be made is an error with the path and the reason', as
   });
 });
 
+test('a folder that the system does not have made is an error, not a wait without end', async () => {
+  await expect(writeSyntheticSet('/proc/sets/small', SMALL)).rejects.toMatchObject({
+    code: 'SYNTH_FAILED',
+    message: expect.stringContaining("mkdir '/proc"),
+  });
+});
+
 test('a file that cannot be replaced is an error, and nothing half-written stays', async () => {
   const folder = aFolder();
   mkdirSync(join(folder, 'ratings.csv'));

@@ -5,11 +5,12 @@
 
 import { randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { AppError } from '../errors.js';
+import { makeFolder } from '../store/folders.js';
 import { clipToScale, HALF_STARS } from '../store/scale.js';
 import { GENRES, genresOf, NOISE, type PlantedSet, plantRatings, startOf, yearOf } from './plantedTastes.js';
 
@@ -81,7 +82,7 @@ async function writeFiles(
   // Movies first, so that new ratings never stand beside older movies.
   const paths = [join(folder, 'movies.csv'), join(folder, 'ratings.csv')];
   const [movies, ratings] = paths.map((path) => path + suffix);
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   try {
     await writeFile(movies, moviesCsv(options.movies, options.seed), { flag: 'wx' });
     const blocks = Readable.from(ratingBlocks(options, tally, onProgress));

@@ -31,6 +31,7 @@ import {
 } from './embeddedAccount.js';
 import { attemptName, makePublicFolder, removeDeadAttempts } from './embeddedAttempts.js';
 import { type Binaries, binariesFor, findBinaries } from './embeddedBinaries.js';
+import { makeFolder } from './folders.js';
 
 export const SUPERUSER = 'marquee';
 export const DATABASE = 'marquee';
@@ -121,7 +122,7 @@ async function createCluster(homeDir: string, sharedDir: string, binaries: Binar
 /** What root makes within the folder of an ordinary user shall belong to that user. */
 async function makeHome(homeDir: string, account: Account | null): Promise<void> {
   const parent = await stat(nearestExisting(homeDir));
-  const highest = await mkdir(homeDir, { recursive: true });
+  const highest = await makeFolder(homeDir);
   if (!highest || !account || parent.uid !== account.uid) return;
   for (let folder = homeDir; folder.length >= highest.length; folder = dirname(folder)) {
     await chown(folder, account.uid, account.gid);

@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import { fileWriter, parquetWriteRows } from 'hyparquet-writer';
 import type { LayersFiles } from '../../engines/tfjsExport.js';
 import { AppError, messageOf } from '../../errors.js';
+import { makeFolder } from '../../store/folders.js';
 import type { ExportTable, TableReader } from '../../store/tableExport.js';
 
 /** A browser fetches these side by side. */
@@ -49,7 +50,7 @@ export async function intoPlace<T>(
   }
   const path = join(dirname(target), `.marquee-export-${randomUUID()}`);
   try {
-    await mkdir(dirname(target), { recursive: true });
+    await makeFolder(dirname(target));
     const result = await write(path);
     signal.throwIfAborted();
     if (force) await rm(target, { recursive: true, force: true });
