@@ -74,6 +74,10 @@ export const ERROR_CODES = {
     when: 'Reading or storing failed in the middle of an import.',
     hint: 'The store is as it was. Mend the cause named above, then import again.',
   },
+  PAIRS_SOURCE_MISSING: {
+    when: 'The file of pairs does not exist or cannot be read.',
+    hint: 'Give a CSV that begins with the line userId,movieId, or such a one as .gz.',
+  },
   PAIRS_BAD_HEADER: {
     when: 'The first line of a file of pairs does not name the columns userId and movieId.',
     hint: 'Begin the file with the line userId,movieId; other columns may stand beside them.',

@@ -2,7 +2,7 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -97,6 +97,20 @@ test.each([
   const run = marquee('--pairs', at('refused.csv'), ...options);
   await expect(run).rejects.toMatchObject({ code, stderr: expect.stringMatching(message) });
   expect(await readFile(at('kept.csv'), 'utf8')).toBe('kept');
+});
+
+test('a file that is not there, or cannot be read, is told with what to give instead', async () => {
+  await mkdir(at('unreadable/ratings.csv'), { recursive: true });
+  for (const [path, reason] of [
+    [at('absent.csv'), 'does not exist'],
+    [at('unreadable'), 'cannot be read: EISDIR: illegal operation on a directory, read'],
+  ]) {
+    const message = `PAIRS_SOURCE_MISSING: ${path} ${reason}\nGive a CSV that begins with the line userId,movieId`;
+    await expect(marquee('--pairs', path)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(message),
+    });
+  }
 });
 
 test('--out without --pairs is wrong usage', async () => {

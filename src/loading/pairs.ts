@@ -26,13 +26,15 @@ interface Columns {
 /**
  * Columns other than userId and movieId are not read, so ratings.csv will do; any file may be a .gz.
  * onRead is told of the bytes as stored.
- * @throws AppError IMPORT_SOURCE_MISSING, IMPORT_BAD_ARCHIVE, PAIRS_BAD_HEADER
+ * @throws AppError PAIRS_SOURCE_MISSING, IMPORT_BAD_ARCHIVE, PAIRS_BAD_HEADER
  */
 export async function* readPairs(
   path: string,
   onRead: (bytes: number, total: number) => void,
 ): AsyncGenerator<Pair | RejectedPair> {
-  const source = await openSource(path, true);
+  const source = await openSource(path, true).catch((error) => {
+    throw explain(error, path);
+  });
   const { name, bytes } = source.ratings;
   let columns: Columns | null = null;
   try {
@@ -42,9 +44,20 @@ export async function* readPairs(
       else columns = readHeader(name, text);
     }
     if (!columns) throw new AppError('PAIRS_BAD_HEADER', `${name} is empty`);
+  } catch (error) {
+    throw explain(error, path);
   } finally {
     source.close();
   }
+}
+
+/** What is the matter with the file, as of pairs; other errors as they are. */
+function explain(error: unknown, path: string): unknown {
+  if (error instanceof AppError && error.code === 'IMPORT_SOURCE_MISSING')
+    return new AppError('PAIRS_SOURCE_MISSING', error.message, { cause: error });
+  if (error instanceof Error && 'syscall' in error)
+    return new AppError('PAIRS_SOURCE_MISSING', `${path} cannot be read: ${error.message}`, { cause: error });
+  return error;
 }
 
 function readHeader(file: string, text: string): Columns {
