@@ -530,6 +530,7 @@ test('health, dashboard and explorer answer from this server alone', async () =>
   expect(await (await fetch(`${api.url}/health/live`)).json()).toEqual({ status: 'live' });
   expect(await (await fetch(`${api.url}/health/ready`)).json()).toEqual({ status: 'ready' });
   const explorer = await (await fetch(`${api.url}/explorer`)).text();
+  expect(await (await fetch(`${api.url}/explorer/`)).text()).toBe(explorer);
   expect(explorer).toContain('query Recommendations');
   expect(explorer).not.toContain('unpkg');
   const [script] = /\/explorer\/static\/[^"]+\.js/.exec(explorer)!;

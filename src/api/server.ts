@@ -28,7 +28,7 @@ export async function startServer(
   services: Services,
   listen: { host: string; port: number },
 ): Promise<ApiServer> {
-  const app = fastify({ forceCloseConnections: true });
+  const app = fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
   const schema = await createSchema();
   const metrics = createMetrics(services.store, services.reads);
   const observed = { ...services, recommender: metrics.timed(services.recommender) };
