@@ -254,8 +254,8 @@ test('a run is claimed once, however many ask', async () => {
   expect(await claimRun(store, run.id)).toBeNull();
 });
 
-test('the same idempotency key gives the same run', async () => {
-  const request = aRunRequest({ idempotencyKey: 'nightly-1' });
+test.each(['nightly-1', ''])('the same idempotency key gives the same run: "%s"', async (idempotencyKey) => {
+  const request = aRunRequest({ idempotencyKey });
   const [first, second] = [await createRun(store, request), await createRun(store, request)];
   expect(second.id).toBe(first.id);
 });

@@ -39,7 +39,8 @@ export async function createRun(
     });
   } catch (error) {
     const { idempotencyKey } = request;
-    const run = idempotencyKey && (await store.prisma.trainingRun.findUnique({ where: { idempotencyKey } }));
+    const run =
+      idempotencyKey !== null && (await store.prisma.trainingRun.findUnique({ where: { idempotencyKey } }));
     if (!run) throw error;
     return run;
   }
