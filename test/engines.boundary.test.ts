@@ -103,6 +103,18 @@ withNative('the addon', () => {
     return addon.open(best, Object.assign(config.slice(), changes));
   }
 
+  // Users, movies, K, ratings, threads, burn-in, two keys, three of the priors, attributes and their holders by side.
+  const samplerConfig = Float64Array.of(3, 2, 4, 4, 1, 1, 1, 2, 1, 2, 6, 0, 0, 0, 0);
+
+  function openSampler(changes: Record<number, number> = {}): unknown {
+    return addon.openSampler(best, Object.assign(samplerConfig.slice(), changes));
+  }
+
+  /** Starts, movies and targets of 4 ratings. */
+  function ratingsByUser(): [Int32Array, Int32Array, Float32Array] {
+    return [Int32Array.of(0, 2, 3, 4), Int32Array.of(0, 1, 0, 1), Float32Array.of(1, -1, 0, 1)];
+  }
+
   test.each([
     ['a NaN', { 0: Number.NaN }],
     ['an infinity', { 2: Number.POSITIVE_INFINITY }],
@@ -163,6 +175,63 @@ withNative('the addon', () => {
     for (const name of ['prepareScoring', 'close']) {
       expect(() => addon[name](scorer)).toThrow('the model is closed');
     }
+  });
+
+  test.each([
+    ['a NaN', { 0: Number.NaN }],
+    ['no movies', { 1: 0 }],
+    ['half a user', { 0: 2.5 }],
+    ['more movies than an int32 counts', { 1: 2 ** 31 }],
+    ['too wide embeddings', { 2: 257 }],
+    ['no ratings', { 3: 0 }],
+    ['no thread', { 4: 0 }],
+    ['too many threads', { 4: 65 }],
+    ['a negative number of attributes', { 11: -1 }],
+  ])('a sampler with %s is an error', (_, changes) => {
+    expect(() => openSampler(changes)).toThrow('a size of the sampler is out of range');
+  });
+
+  test('places that a sampler does not have, and arrays of another type or length, are errors', () => {
+    const sampler = openSampler();
+    // 3 users in rows of 16.
+    const rows = new Float32Array(3 * 16);
+    for (const name of ['writeSampler', 'readSampler']) {
+      for (const place of [-1, 0.5, 23, 1e9, Number.NaN])
+        expect(() => addon[name](sampler, place, rows)).toThrow('no such place');
+      for (const array of [rows.subarray(1), new Int32Array(48), new Float64Array(48), [], undefined])
+        expect(() => addon[name](sampler, 0, array)).toThrow('another type or length');
+      addon[name](sampler, 0, rows);
+    }
+    addon.closeSampler(sampler);
+  });
+
+  test('ratings by user are given once and whole, and nothing is swept before', async () => {
+    const sampler = openSampler();
+    const [starts, others, targets] = ratingsByUser();
+    expect(() => addon.sweep(sampler, 1)).toThrow('no ratings by user yet');
+    for (const wrong of [
+      [starts.subarray(1), others, targets],
+      [starts, others.subarray(1), targets],
+      [starts, others, Int32Array.from(targets)],
+    ])
+      expect(() => addon.readySampler(sampler, ...wrong)).toThrow('given once');
+    addon.readySampler(sampler, starts, others, targets);
+    expect(() => addon.readySampler(sampler, starts, others, targets)).toThrow('given once');
+    for (const number of [0, -1, 1.5, Number.NaN, 2 ** 32]) {
+      expect(() => addon.sweep(sampler, number)).toThrow('sweeps count from 1');
+    }
+    addon.closeSampler(sampler);
+  });
+
+  test('pairs of others than the users and movies of a sampler are errors', () => {
+    const sampler = openSampler();
+    const [one, outputs] = [Int32Array.of(1), new Float32Array(1)];
+    expect(() => addon.predictMeans(sampler, Int32Array.of(3), one, outputs)).toThrow('does not have');
+    expect(() => addon.predictMeans(sampler, one, Int32Array.of(-1), outputs)).toThrow('does not have');
+    expect(() => addon.predictMeans(sampler, one, Int32Array.of(1, 1), outputs)).toThrow('of one length');
+    expect(() => addon.predictMeans(openModel(), one, one, outputs)).toThrow('sampler');
+    addon.closeSampler(sampler);
+    expect(() => addon.predictMeans(sampler, one, one, outputs)).toThrow('is closed');
   });
 
   test('any method with any arguments throws or answers', async () => {

@@ -23,20 +23,18 @@ static native_sampler *read_arguments(napi_env env, napi_callback_info info, siz
   return (native_sampler *)read_handle(env, info, HANDLE_SAMPLER, count, values);
 }
 
-static int is_between(double number, double least, double most) { return number >= least && number <= most; }
-
 // openSampler(instructionSet, config): sampler
 
 static int are_counts(const double *config, int first, int count) {
   for (int i = first; i < first + count; i++)
-    if (!is_between(config[i], 0, INT32_MAX)) return 0;
+    if (!is_integer(config[i], 0, INT32_MAX)) return 0;
   return 1;
 }
 
 static int is_valid(const double *config) {
-  return is_between(config[SAMPLER_THREADS], 1, MAX_THREADS) && is_between(config[SAMPLER_USERS], 1, INT32_MAX) &&
-         is_between(config[SAMPLER_MOVIES], 1, INT32_MAX) && is_between(config[SAMPLER_WIDTH], 1, MAX_WIDTH) &&
-         is_between(config[SAMPLER_RATINGS], 1, INT32_MAX) && are_counts(config, SAMPLER_USER_ATTRIBUTES, 4);
+  return is_integer(config[SAMPLER_THREADS], 1, MAX_THREADS) && is_integer(config[SAMPLER_USERS], 1, INT32_MAX) &&
+         is_integer(config[SAMPLER_MOVIES], 1, INT32_MAX) && is_integer(config[SAMPLER_WIDTH], 1, MAX_WIDTH) &&
+         is_integer(config[SAMPLER_RATINGS], 1, INT32_MAX) && are_counts(config, SAMPLER_USER_ATTRIBUTES, 4);
 }
 
 static napi_value open_sampler(napi_env env, napi_callback_info info) {
@@ -84,8 +82,7 @@ static napi_value copy_place(napi_env env, napi_callback_info info, int is_write
   napi_value values[3];
   native_sampler *n = read_arguments(env, info, 3, values);
   if (!n) return 0;
-  double number = number_of(env, values[1]);
-  int place = is_between(number, 0, PLACE_SCALARS) ? (int)number : -1, kind = place % PLACES_OF_SIDE;
+  int place = (int)integer_of(number_of(env, values[1]), 0, PLACE_SCALARS), kind = place % PLACES_OF_SIDE;
   double length = place_length(n->config, place);
   if (length < 0) return fail(env, "no such place, or an array of another type or length");
   int is_index = place != PLACE_SCALARS && (kind == PLACE_ATTRIBUTE_STARTS || kind == PLACE_HOLDERS);
@@ -143,7 +140,8 @@ static napi_value sweep(napi_env env, napi_callback_info info) {
   native_sampler *n = read_arguments(env, info, 2, values);
   if (!n) return 0;
   double number = number_of(env, values[1]);
-  if (!(number >= 1 && number < 4294967296.0)) return fail(env, "sweeps count from 1");
+  if (!is_integer(number, 1, UINT32_MAX)) return fail(env, "sweeps count from 1");
+  if (!n->base.arrays) return fail(env, "the sampler has no ratings by user yet");
   sampler_job *j = task_new(env, sizeof *j, &n->base, 2, values);
   if (!j) return 0;
   j->sweep = number;
