@@ -232,6 +232,19 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     expect(Array.from(samplerTensor(state, 'user_rows').subarray(-4)).every(Number.isFinite)).toBe(true);
   });
 
+  test.each([
+    ['one user', { users: 1, movies: 12 }],
+    ['one movie', { users: 12, movies: 1 }],
+    ['fewer rows than columns', { users: 5, movies: 5 }],
+  ])('%s: what no row lies in does not keep the means from being numbers', async (_, sizes) => {
+    const shape: ModelShape = { ...someSamplerOptions({}, 15).shape, ...sizes };
+    const options = someSamplerOptions({ shape, ratings: withoutDuplicates(someRatings(shape, 40)) });
+    const [actual, expected] = [await swept(engine, options, 6), await swept(reference!, options, 6)];
+    expect(expected.outputs.every(Number.isFinite)).toBe(true);
+    expect(worstError(actual.outputs, expected.outputs, CHAIN)).toBeLessThan(1);
+    expect(actual.state.tensors.every(({ values }) => values.every(Number.isFinite))).toBe(true);
+  });
+
   test('attributes move the rows of those who have them, and one that nobody has stays at 0', async () => {
     const { state } = await swept(engine, someSamplerOptions({ attributes: SOME_ATTRIBUTES }), 3);
     const attributes = samplerTensor(state, 'movie_attributes');

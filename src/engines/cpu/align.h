@@ -8,6 +8,8 @@
 #include "priors.h"
 
 #define POLAR_STEPS 60
+/** Added to the diagonal of C, as in engines/referenceMeans.ts. */
+#define STILLNESS 1e-4
 
 /** C in parts, as sum_moments. */
 static void sum_crossings(sampler *s, int counter) {
@@ -63,6 +65,7 @@ static void find_turn(sampler *s) {
   // Orthogonal matrices have the norm √K.
   double scale = __builtin_sqrt(K / norm);
   for (int32_t k = 0; k < K * K; k++) X[k] *= scale;
+  for (int32_t k = 0; k < K; k++) X[k * K + k] += STILLNESS;
   for (int step = 0; step < POLAR_STEPS; step++)
     if (polar_step(X, s->dense[1], s->dense[2], K) < 1e-9) break;
   for (int32_t k = 0; k < DP * DP; k++) s->columns[k] = 0;
