@@ -61,7 +61,7 @@ export function connectionType<T extends object>(
     node!: T;
   }
 
-  @ObjectType(`${name}Connection`, { description: `A page of ${name}s.`, simpleResolvers: true })
+  @ObjectType(`${name}Connection`, { description: `A page of ${name} objects.`, simpleResolvers: true })
   class PageOf {
     @Field(() => [Edge], { description: 'The rows of the page, each with its cursor.' })
     edges!: Edge[];

@@ -132,7 +132,7 @@ export abstract class RunSettingsInput {
     nullable: true,
     defaultValue: 'paper',
     description:
-      'Hyperparameters to start from: "paper", "paper-deep", "mf" (matrix factorization), or, sampled, "fast" or "accurate".',
+      'Hyperparameters to start from: "paper", "paper-deep", "mf" (matrix factorization), or, sampled, "fast", "accurate" or "maximum".',
   })
   preset!: string;
 
