@@ -149,7 +149,7 @@ export const ERROR_CODES = {
   },
   RUN_DIVERGED: {
     when: 'The loss of a run became infinite, not a number, or far larger than that of guessing the mean.',
-    hint: 'Lower the learning rate; the message names one to begin with.',
+    hint: 'Begin with the learning rate that the message names, or with another seed where it names none.',
   },
   RUN_CANCELLED: {
     when: 'A run was cancelled before it was complete.',

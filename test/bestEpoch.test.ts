@@ -151,6 +151,18 @@ test('a loss of more than ten times that of guessing the mean is divergence, exc
   );
 });
 
+test('ratings that are all alike can be trained on, though guessing their mean has no error at all', async () => {
+  const alike = await openTestStore();
+  await importSynthetic(alike);
+  await alike.pool.query('update ratings set rating = 4');
+  for (const preset of ['paper', 'mf']) {
+    const hyperparameters = resolveHyperparameters(preset, { epochs: 2 });
+    const run = await getRun(alike, await train(alike, aRunRequest({ hyperparameters })));
+    expect([run.status, run.errorMessage]).toEqual(['SUCCEEDED', null]);
+  }
+  await alike.drop();
+});
+
 function overfitting(
   request: Partial<RunRequest>,
   changes: Partial<RunRequest['hyperparameters']> = {},

@@ -7,6 +7,8 @@ import type { RatingSet } from './split.js';
 
 /** No model that learns ends an epoch with an error of more than three times the deviation of the ratings. */
 const EXPLODED = 10;
+/** A tenth of a star, squared: where ratings are all alike, guessing the mean is as good as perfect, and no measure of anything. */
+const LEAST_LOSS = 0.01;
 
 /** Mean squared error of guessing `ratingMean` for all of them. */
 export function lossOfMean({ ratings }: RatingSet, ratingMean: number): number {
@@ -28,7 +30,7 @@ export function checkLoss(
   hyperparameters: Hyperparameters,
 ): void {
   checkFinite(epoch, loss, hyperparameters);
-  if (hyperparameters.kind !== 'gradient' || loss <= EXPLODED * meanLoss) return;
+  if (hyperparameters.kind !== 'gradient' || loss <= EXPLODED * Math.max(meanLoss, LEAST_LOSS)) return;
   throw diverged(
     `the loss after epoch ${epoch} is ${loss.toPrecision(3)}, and guessing the mean has ${meanLoss.toPrecision(3)}`,
     hyperparameters,
