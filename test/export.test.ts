@@ -126,13 +126,29 @@ test('a folder that is there is kept unless it is to be replaced, and a refused 
   expect((await readdir(folder)).filter((name) => name.startsWith('.'))).toEqual([]);
 });
 
+test.each(['csv', 'parquet'])(
+  'a disk that takes no more of a %s is told, and nothing stays',
+  async (format) => {
+    const args = ['dist/main.js', 'export', 'ratings', '--format', format, '--out', out('full')];
+    const command = ['-c', 'ulimit -f 8; exec "$@"', 'sh', process.execPath, ...args];
+    await expect(promisify(execFile)('sh', command, { env: environment() })).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^EXPORT_FAILED: could not write .*full: EFBIG: file too large, write$/m),
+    });
+    expect((await readdir(folder)).filter((name) => /^\.|full/.test(name))).toEqual([]);
+  },
+);
+
 function out(name: string): string {
   return join(folder, name);
 }
 
 function marquee(...args: string[]) {
-  const env = { PATH: process.env.PATH, DATABASE_URL: store.url };
-  return promisify(execFile)(process.execPath, ['dist/main.js', ...args], { env });
+  return promisify(execFile)(process.execPath, ['dist/main.js', ...args], { env: environment() });
+}
+
+function environment() {
+  return { PATH: process.env.PATH, DATABASE_URL: store.url };
 }
 
 async function rowsOf({ pool }: Store, query: string): Promise<object[]> {

@@ -16,6 +16,7 @@ import type { ExportTable, TableReader } from '../../store/tableExport.js';
 const SHARD_BYTES = 4 << 20;
 const ROW_GROUP_ROWS = 100_000;
 const NEWLINE = 10;
+const DISK_ENDS = new Set(['ENOSPC', 'EDQUOT', 'EFBIG', 'EIO']);
 /** What exports write, of every kind and format. */
 const EXPORT_FILE =
   /^((ratings|movies|links|predictions)\.(csv|parquet)|(model|users|movies)\.json|weights-\d+\.bin)$/;
@@ -74,8 +75,10 @@ async function checkIsExport(out: string, target: string): Promise<void> {
   throw new AppError('EXPORT_FAILED', `${out} holds ${other}, which is of no export: it is not replaced`);
 }
 
+/** Of an open file the system says no path, only that the disk is at its end. Errors of connections are PostgreSQL's. */
 function isOfFiles(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && 'path' in error;
+  const { syscall, path, code } = error as NodeJS.ErrnoException;
+  return syscall !== undefined && (path !== undefined || DISK_ENDS.has(code!));
 }
 
 export async function writeCsv(
