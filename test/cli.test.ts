@@ -44,6 +44,14 @@ describe('while another command keeps the database running', () => {
   });
   afterAll(() => other.close());
 
+  test('quickstart started again after a rollback keeps that, and trains nothing', async () => {
+    await marquee(['models', 'rollback']);
+    const again = await marquee(['quickstart', '--epochs', '1', '--exit']);
+    expect(again.stdout).toContain('model 2 knows these ratings already; model 1 is active');
+    const named = await marquee(['quickstart', '--preset', 'accurate', '--epochs', '1', '--exit', '--json']);
+    expect(named.stdout).toContain('{"event":"kept-model","version":2,"active":2}');
+  });
+
   test('train ends with the evaluation, and --json gives one line of JSON for each event', async () => {
     const { code, stdout } = await marquee(['train', '--epochs', '2', '--hidden-layers', '32,16', '--json']);
     expect(code).toBe(0);

@@ -2,6 +2,7 @@
 // recommendations, serves. Started again it keeps what it has: nothing is imported or trained twice.
 
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
 import type { EngineSettings } from '../engines/engine.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
@@ -12,12 +13,12 @@ import {
   sizedHyperparameters,
   storedHyperparameters,
 } from '../store/hyperparameters.js';
-import { findActiveModel } from '../store/models.js';
+import { findActiveModel, listModels } from '../store/models.js';
 import { moviesByIndex } from '../store/movies.js';
-import type { Model } from '../store/prisma/client.js';
+import type { Model, TrainingRun } from '../store/prisma/client.js';
 import { promoteModel } from '../store/promotion.js';
 import type { RunRequest } from '../store/runRequest.js';
-import { getRun } from '../store/runs.js';
+import { findRuns } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import { pageOfUsers } from '../store/users.js';
 import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
@@ -32,6 +33,8 @@ import { runTraining, toRequest } from './train.js';
 /** The built-in set: small enough to train in seconds, large enough for tastes to show. */
 const SYNTHETIC = { users: 600, movies: 400, ratings: 40_000, seed: 1 };
 const RECOMMENDATIONS = 10;
+/** The newest models, among which one may be what is asked for. */
+const LOOKED_AT = 100;
 /** The paper's network, to compare with, and then the model that answers. */
 const QUICKSTART_PRESETS = [DEFAULT_PRESET, 'accurate'];
 
@@ -73,7 +76,8 @@ export function addQuickstart(program: Command, io: Io): void {
       await withStore(io.config, async (session) => {
         const { store, signal } = session;
         const changed = await importOnce(io, store, options, output, signal);
-        const model = await trainOnce(io, store, requests, changed, output, signal);
+        const asked = { isNamed: options.preset !== undefined, changed };
+        const model = await trainOnce(io, store, requests, asked, output, signal);
         await showRecommendations(store, model, io.config, output);
         if (!options.exit)
           await serve(session, io, { host: io.config.host, port: options.port, worker: true }, output);
@@ -102,23 +106,27 @@ async function importOnce(
   return counts.inserted + counts.updated > 0;
 }
 
-/** Trains as asked, one after another, unless the last of it is there; gives the model of the last. */
+/** Trains as asked, one after another, unless the last of it is there; gives the model that answers. */
 async function trainOnce(
   { config }: Io,
   store: Store,
   requests: readonly RunRequest[],
-  changed: boolean,
+  { isNamed, changed }: { isNamed: boolean; changed: boolean },
   output: Output,
   signal: AbortSignal,
 ): Promise<Model> {
-  const active = await findActiveModel(store);
-  if (active && !changed && (await isTrainedAs(store, active, requests.at(-1)!))) {
+  const known = changed ? null : await findTrainedAs(store, requests.at(-1)!);
+  if (known) {
+    // Whoever promoted another one since, or rolled back, wants that, unless this one is asked for by name.
+    const active = isNamed ? null : await findActiveModel(store);
+    const model = active ?? (await promoteModel(store, known.id, { force: true }));
+    const other = model.id === known.id ? '' : `; model ${model.version} is active`;
     output.event(
-      { event: 'kept-model', version: active.version },
-      `model ${active.version} knows these ratings already; \`npx marquee train\` trains another`,
+      { event: 'kept-model', version: known.version, active: model.version },
+      `model ${known.version} knows these ratings already${other}; \`npx marquee train\` trains another`,
     );
-    await showEvaluation(store, active.runId, output);
-    return active;
+    await showEvaluation(store, model.runId, output);
+    return model;
   }
   const done: Awaited<ReturnType<typeof runTraining>>[] = [];
   for (const request of requests) done.push(await runTraining(store, request, config, output, signal, done));
@@ -126,24 +134,31 @@ async function trainOnce(
   return promoteModel(store, done.at(-1)!.modelId, { force: true });
 }
 
-async function isTrainedAs(store: Store, model: Model, request: RunRequest): Promise<boolean> {
-  const run = await getRun(store, model.runId);
-  const sized = sizedHyperparameters(request.preset, request.hyperparameters, run.trainRatings ?? 0);
-  const isSame = (a: unknown, b: unknown) => JSON.stringify(sorted(a)) === JSON.stringify(sorted(b));
+/** The newest model that was trained as asked on the ratings as they are. */
+async function findTrainedAs(store: Store, request: RunRequest): Promise<Model | null> {
+  const models = await listModels(store, LOOKED_AT, null);
+  const runs = await findRuns(
+    store,
+    models.map(({ runId }) => runId),
+  );
   const now = await store.prisma.rating.aggregate({ _count: true, _max: { ratedAt: true } });
+  return models.find((_, i) => isTrainedAs(runs[i]!, request, now)) ?? null;
+}
+
+function isTrainedAs(
+  run: TrainingRun,
+  request: RunRequest,
+  now: { _count: number; _max: { ratedAt: Date | null } },
+): boolean {
+  const sized = sizedHyperparameters(request.preset, request.hyperparameters, run.trainRatings ?? 0);
   return (
-    isSame(storedHyperparameters(run.hyperparameters), sized) &&
-    isSame(run.split, request.split) &&
+    isDeepStrictEqual(storedHyperparameters(run.hyperparameters), sized) &&
+    isDeepStrictEqual(run.split, request.split) &&
     run.seed === request.seed &&
     run.snapshotRatings === now._count &&
     run.snapshotLatest?.getTime() === now._max.ratedAt?.getTime() &&
     (request.engine === 'auto' || request.engine === run.engine)
   );
-}
-
-/** jsonb does not keep the order of keys. */
-function sorted(value: unknown): [string, unknown][] {
-  return Object.entries(value as object).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
 async function showRecommendations(
