@@ -3,8 +3,9 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import pg from 'pg';
 import { bytesOfMovieSide, bytesOfSample, flopsOfSample } from '#src/commands/bench/cost.js';
 import { timeEpochs } from '#src/commands/bench/epoch.js';
 import { timeToLoss } from '#src/commands/bench/loss.js';
@@ -16,6 +17,7 @@ import type { Engine, EngineDoor, Parameters, Scorer, TopMovies, Trainer } from 
 import { referenceDoor, tfjsWasmStockDoor } from '#src/engines/open.js';
 import { tfjsWasmDoor } from '#src/engines/tfjs.js';
 import { aFolder } from './support/folder.js';
+import { until } from './support/until.js';
 
 const QUICK = ['--shape', 'tiny', '--engine', 'tfjs:wasm', '--seconds', '1', '--repeats', '2'];
 
@@ -136,6 +138,20 @@ test('bench serve gives percentiles of three queries at a fixed rate, idle and w
     expect(line.p99Ms).toBeLessThanOrEqual(line.maxMs);
     expect(line).toMatchObject({ requestsPerSecond: expect.any(Number), lateP99Ms: expect.any(Number) });
   }
+});
+
+test('Ctrl-C ends a bench at once, and nothing of it stays in PostgreSQL or on disk', async () => {
+  const folder = aFolder();
+  const child = spawnMarquee(['bench', 'cursor', '--shape', 'ml-1m'], { TMPDIR: folder });
+  await until(() => readdirSync(folder).length > 0);
+  const [ended] = [once(child, 'exit'), child.kill('SIGINT')];
+  expect(await ended).toEqual([1, null]);
+  expect(readdirSync(folder)).toEqual([]);
+  const client = new pg.Client({ connectionString: process.env.TEST_DATABASE_ADMIN_URL });
+  await client.connect();
+  const { rows } = await client.query(`select from pg_database where datname like 'marquee\\_bench\\_%'`);
+  await client.end();
+  expect(rows).toEqual([]);
 });
 
 test('--save appends a table, the raw figures, the machine and the command line', async () => {
@@ -299,12 +315,16 @@ function withLie<T extends Trainer | Scorer>(honest: T, method: string, lie: Lie
   });
 }
 
-async function marquee(args: string[]): Promise<{ code: number | null; stdout: string }> {
+function spawnMarquee(args: string[], changes: NodeJS.ProcessEnv = {}) {
   const { NODE_OPTIONS, ...env } = process.env;
   // Not the database of whoever runs the tests.
-  const child = spawn(process.execPath, ['dist/main.js', ...args], {
-    env: { ...env, DATABASE_URL: process.env.TEST_DATABASE_ADMIN_URL },
+  return spawn(process.execPath, ['dist/main.js', ...args], {
+    env: { ...env, DATABASE_URL: process.env.TEST_DATABASE_ADMIN_URL, ...changes },
   });
+}
+
+async function marquee(args: string[]): Promise<{ code: number | null; stdout: string }> {
+  const child = spawnMarquee(args);
   let stdout = '';
   child.stdout.on('data', (text) => {
     stdout += text;

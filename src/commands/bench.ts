@@ -120,8 +120,8 @@ async function bench(io: Io, name: BenchName, options: BenchOptions): Promise<vo
     output.event({ event: 'skipped', bench: name, engine, reason }, `${engine}: ${reason}`);
   };
   if (isDatabaseBench(name)) {
-    await withDatabase(io.config, async (url) => {
-      for (const figures of [await DATABASE_BENCHES[name](url, settings)].flat()) onFigures(figures);
+    await withDatabase(io.config, async (url, signal) => {
+      for (const figures of [await DATABASE_BENCHES[name](url, settings, signal)].flat()) onFigures(figures);
     });
   } else await runBench(name, settings, options.engine ?? null, { onFigures, onSkipped });
   if (rows.length > 0 && rows.every(({ hardware }) => hardware === null)) {

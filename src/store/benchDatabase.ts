@@ -6,6 +6,7 @@ import { createReadStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import pg from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
+import { AppError } from '../errors.js';
 import { applyMigrations } from './migrate.js';
 import { divideRatings } from './ratingPartitions.js';
 import { type RatingPairs, readPairs } from './ratingReader.js';
@@ -15,9 +16,10 @@ import { inTransaction, openStore, type Store } from './store.js';
 const READ = 'select user_id, movie_id, rating from ratings order by user_id, movie_id';
 const FETCH_ROWS = 10_000;
 
-/** Migrated and empty, ratings divided into so many tables; dropped whatever happens. */
+/** Migrated and empty, ratings divided into so many tables; dropped whatever happens, by the signal at once. */
 export async function withBenchDatabase<T>(
   url: string,
+  signal: AbortSignal,
   work: (store: Store) => Promise<T>,
   partitions = 1,
 ): Promise<T> {
@@ -30,13 +32,26 @@ export async function withBenchDatabase<T>(
     await divideRatings(own.href, partitions);
     const store = await openStore(own.href);
     try {
-      return await work(store);
+      return await orStopped(signal, () => work(store));
     } finally {
-      await store.close();
+      // It would wait for statements, which end with the database.
+      const closed = store.close();
+      if (signal.aborted) closed.catch(() => {});
+      else await closed;
     }
   } finally {
     await execute(url, `drop database ${name} with (force)`);
   }
+}
+
+/** What `work` gives; the signal does not wait for it, since the process ends soon after. @throws AppError RUN_CANCELLED */
+export function orStopped<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(new AppError('RUN_CANCELLED', 'stopped before all was measured'));
+    if (signal.aborted) return stop();
+    signal.addEventListener('abort', stop, { once: true });
+    work().then(resolve, reject);
+  });
 }
 
 /** Seconds of what `psql \copy` and `alter table … add primary key` do with the same file. */

@@ -41,16 +41,16 @@ interface ImportRound {
   spread: DatabaseAnswer;
 }
 
-async function benchImport(url: string, settings: BenchSettings): Promise<BenchFigures> {
+async function benchImport(url: string, settings: BenchSettings, signal: AbortSignal): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
   const rounds: ImportRound[] = [];
-  await withFolder(async (folder) => {
+  await withFolder(signal, async (folder) => {
     await writeSyntheticSet(folder, set);
     await writeRatings(join(folder, NEWER), set, newerUser(set));
     await writeRatings(join(folder, SPREAD), set, anyUser(set));
     while (rounds.length < settings.repeats) {
       const round = (store: Store) => runRound(store, folder, set.ratings);
-      rounds.push(await withBenchDatabase(url, round, settings.partitions));
+      rounds.push(await withBenchDatabase(url, signal, round, settings.partitions));
     }
   });
   const seconds = rounds.map(({ filled }) => filled.seconds[0]);
@@ -83,12 +83,13 @@ async function runRound(store: Store, folder: string, ratings: number): Promise<
   return { version: await serverVersion(store), baseline, filled, merged, spread };
 }
 
-async function benchCursor(url: string, settings: BenchSettings): Promise<BenchFigures> {
+async function benchCursor(url: string, settings: BenchSettings, signal: AbortSignal): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
   return withBenchDatabase(
     url,
+    signal,
     async (store) => {
-      await withFolder(async (folder) => {
+      await withFolder(signal, async (folder) => {
         await writeSyntheticSet(folder, set);
         await askProcess({ url: store.url, import: folder });
       });

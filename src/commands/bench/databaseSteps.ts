@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../../errors.js';
 import type { SyntheticOptions } from '../../loading/synthetic.js';
+import { orStopped } from '../../store/benchDatabase.js';
 import type { DatabaseAnswer, DatabaseRequest } from './databaseProcess.js';
 import { type BenchSettings, SHAPES, type ShapeName } from './settings.js';
 import { toTiming } from './timing.js';
@@ -28,10 +29,10 @@ export async function askProcess(request: DatabaseRequest): Promise<DatabaseAnsw
   return answer as DatabaseAnswer;
 }
 
-export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+export async function withFolder<T>(signal: AbortSignal, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'marquee-bench-'));
   try {
-    return await work(folder);
+    return await orStopped(signal, () => work(folder));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -20,10 +20,14 @@ const PART_USERS = 16 * 2048;
 const RATING_MEAN = 3.5;
 
 /** @throws AppError BENCH_WRONG_RESULT */
-export async function benchLists(url: string, settings: BenchSettings): Promise<BenchFigures> {
+export async function benchLists(
+  url: string,
+  settings: BenchSettings,
+  signal: AbortSignal,
+): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(url, async (store) => {
-    await withFolder(async (folder) => {
+  return withBenchDatabase(url, signal, async (store) => {
+    await withFolder(signal, async (folder) => {
       await writeSyntheticSet(folder, set);
       await askProcess({ url: store.url, import: folder });
     });

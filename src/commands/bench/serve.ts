@@ -37,10 +37,14 @@ const CANCEL =
   'mutation Cancel($id: ID!) { cancelTrainingRun(input: { runId: $id }) { userErrors { message } } }';
 
 /** One entry for each query, idle and while a run trains. @throws AppError BENCH_WRONG_RESULT */
-export async function benchServe(url: string, settings: BenchSettings): Promise<BenchFigures[]> {
+export async function benchServe(
+  url: string,
+  settings: BenchSettings,
+  signal: AbortSignal,
+): Promise<BenchFigures[]> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(url, async (store) => {
-    await withFolder(async (folder) => {
+  return withBenchDatabase(url, signal, async (store) => {
+    await withFolder(signal, async (folder) => {
       await writeSyntheticSet(folder, set);
       await askProcess({ url: store.url, import: folder });
     });
