@@ -99,6 +99,14 @@ test('the shares of a confusion add up to one for each rating given', async () =
   expect(rows).toEqual([{ whole: 1 }]);
 });
 
+test('a star that no test rating has is in the confusion, without a share', async () => {
+  await store.pool.query('update confusion_cells set ratings = 0 where run_id = 1 and actual = 0.5');
+  const { rows } = await analyst.query(
+    'select distinct ratings, share_of_actual from confusion where run_id = 1 and actual = 0.5',
+  );
+  expect(rows).toEqual([{ ratings: 0, share_of_actual: null }]);
+});
+
 describe('on three test ratings', () => {
   const RUN = 1_000_000;
 
