@@ -177,6 +177,17 @@ test('asking again gives the scoring under way; lists of another length are refu
   ]);
 });
 
+test('the same key at once for two models gives one scoring', async () => {
+  const other = await store.prisma.model.findUniqueOrThrow({ where: { runId: await train(store) } });
+  for (let round = 0; round < 5; round++) {
+    const ask = (id: number) =>
+      createScoringRun(store, { modelId: id, top: round + 1, idempotencyKey: `both ${round}` });
+    const [first, second] = await Promise.all([ask(modelId), ask(other.id)]);
+    expect(second.id).toBe(first.id);
+    await cancelScoringRun(store, first.id);
+  }
+});
+
 test('the lists of a model that is deleted go with it', async () => {
   const runId = await train(store);
   const model = await store.prisma.model.findUniqueOrThrow({ where: { runId } });

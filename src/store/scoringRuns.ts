@@ -4,6 +4,7 @@
 //   QUEUED ──first shard taken──▶ RUNNING ──showPredictions, all shards done──▶ SUCCEEDED
 //      └───────────────────────────┴──endScoringRun──▶ FAILED | CANCELLED (the table is dropped)
 
+import type pg from 'pg';
 import { AppError, type ErrorCode } from '../errors.js';
 import { attachPartition, createHiddenTable, dropLeftovers } from './predictions.js';
 import type { ScoringRun } from './prisma/client.js';
@@ -65,9 +66,12 @@ export async function createScoringRun(
       `insert into scoring_runs (model_id, top, idempotency_key, users, shards)
        select $1, $2, $3, users, ceil(users / $4::float8)
        from (select coalesce(max(idx) + 1, 0) as users from users) as count
+       on conflict (idempotency_key) do nothing
        returning ${COLUMNS}`,
       [modelId, top, idempotencyKey, shardUsers],
     );
+    // Somebody asked with the same key, at the same time, for another model.
+    if (rows.length === 0) return getScoringRunOfKey(client, idempotencyKey!);
     await client.query(
       `insert into scoring_shards (scoring_run_id, shard, first_index, end_index)
        select id, shard, shard * $2, least(users, (shard + 1) * $2)
@@ -78,6 +82,14 @@ export async function createScoringRun(
     await createHiddenTable(client, rows[0].id, modelId);
     return rows[0];
   });
+}
+
+async function getScoringRunOfKey(client: pg.PoolClient, key: string): Promise<ScoringRun> {
+  const { rows } = await client.query<ScoringRun>(
+    `select ${COLUMNS} from scoring_runs where idempotency_key = $1`,
+    [key],
+  );
+  return rows[0];
 }
 
 function orBusy(known: ScoringRun, { modelId, top, idempotencyKey }: ScoringRequest): ScoringRun {
