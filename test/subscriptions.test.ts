@@ -8,7 +8,7 @@ import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { openQueue } from '#src/store/queue.js';
 import { createRunFeed } from '#src/store/runFeed.js';
 import { beat } from '#src/store/runProgress.js';
-import { createRun, endRun, getRun } from '#src/store/runs.js';
+import { cancelRun, createRun, endRun, getRun } from '#src/store/runs.js';
 import { openStore, type Store } from '#src/store/store.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { startProxy } from './support/proxy.js';
@@ -146,6 +146,22 @@ test('closing the server ends what is being followed', async () => {
   await replica.close();
   expect((await ended).length).toBe(1);
   expect((await getRun(store, id)).status).toBe('QUEUED');
+});
+
+test('who follows a run on a server that closes goes on with another server', async () => {
+  const replica = await startTestApi(store);
+  let from = replica;
+  const url = () => `${from.url.replace('http', 'ws')}/graphql`;
+  const client = createClient({ url, webSocketImpl: WebSocket, retryWait: async () => {} });
+  toClose.push({ close: async () => client.dispose() });
+  const id = await queued();
+  const { results, ended } = subscribe(client, WATCH, { id: nodeId(id) });
+  await until(() => results.length > 0);
+  from = api;
+  await replica.close();
+  await cancelRun(store, id);
+  await ended;
+  expect(latest(results).status).toBe('CANCELLED');
 });
 
 async function anotherApi(on: Store = store): Promise<TestApi> {

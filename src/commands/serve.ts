@@ -66,8 +66,9 @@ export async function serve(
       `serving ${url}/  ${url}/explorer  ${url}/graphql  (Ctrl-C stops)`,
     );
     await untilAborted(signal);
-    await runFeed.close();
+    // First: who follows a run then sees a connection that ends, and goes on elsewhere, not a run that has ended.
     await server.close();
+    await runFeed.close();
     await worker?.close();
   } finally {
     await queue.close();

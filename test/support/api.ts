@@ -41,8 +41,8 @@ export async function startTestApi(store: Store, readUrl: string | null = null):
       return (await response.json()) as Awaited<ReturnType<TestApi['query']>>;
     },
     async close() {
-      await runFeed.close();
       await server.close();
+      await runFeed.close();
       await queue.close();
       await recommender.close();
       await reads.close();
