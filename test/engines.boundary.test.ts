@@ -14,6 +14,7 @@ import { wasmDoor } from '#src/engines/wasm.js';
 import { openCrew } from '#src/engines/wasmThreads.js';
 import {
   aShape,
+  EPOCH_STEPS,
   failureOf,
   openEngines,
   runnableOf,
@@ -72,7 +73,12 @@ describe.each(runnable)('$door.name', ({ door, engine }) => {
 
   test('calls without awaiting take turns, closing among them', async () => {
     const trainer = await engine.openTrainer(someOptions());
-    const calls = [trainer.train(0, 0, 13), trainer.parameters(), trainer.close(), trainer.train(1, 0, 1)];
+    const calls = [
+      trainer.train(0, 0, EPOCH_STEPS),
+      trainer.parameters(),
+      trainer.close(),
+      trainer.train(1, 0, 1),
+    ];
     const ends = await Promise.allSettled(calls);
     expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
   });

@@ -23,6 +23,7 @@ import { Gpu, type GpuLimits } from '#src/engines/webgpu/device.js';
 import { webgpuDoor, webgpuDoorFor, webgpuEngine } from '#src/engines/webgpu.js';
 import {
   aShape,
+  EPOCH_STEPS,
   expectClose,
   expectCloseOutcome,
   expectSameBits,
@@ -169,7 +170,7 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
   ])('ratings beyond %s are streamed, and give the same bits', async (_, limits) => {
     const options = longOptions(40_000);
     const work: Work = [
-      [0, 312, 313],
+      [0, 420, 205],
       [1, 0, 7],
       [1, 7, 3],
     ];
@@ -189,12 +190,12 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
     const reference = await referenceDoor.open(SETTINGS);
     const expected = await trained(reference, options, wholeEpochs(options, 3));
     const other = await door.open(SETTINGS);
-    let left = await trained(engine, options, [[0, 0, 13]]);
-    left = await trained(other, { ...options, ...given(left) }, [[1, 0, 13]]);
-    left = await trained(engine, { ...options, ...given(left) }, [[2, 0, 13]]);
+    let left = await trained(engine, options, [[0, 0, EPOCH_STEPS]]);
+    left = await trained(other, { ...options, ...given(left) }, [[1, 0, EPOCH_STEPS]]);
+    left = await trained(engine, { ...options, ...given(left) }, [[2, 0, EPOCH_STEPS]]);
     expectClose(left.parameters, expected.parameters, MANY_STEPS);
     expectClose(left.state.moments[0], expected.state.moments[0], MANY_STEPS);
-    expect(left.state.steps).toBe(39);
+    expect(left.state.steps).toBe(3 * EPOCH_STEPS);
   });
 
   test('the best movies found by the device are those found from all scores', async () => {
@@ -279,11 +280,11 @@ describeHere(available ? 'on the device that is here' : `on a device: ${reason}`
     const { gpu, engine } = await openGpu();
     const trainer = await engine.openTrainer(someOptions());
     const scorer = await engine.openScorer(aShape(), someParameters(aShape()));
-    const running = trainer.train(0, 0, 13);
+    const running = trainer.train(0, 0, EPOCH_STEPS);
     gpu.device.destroy();
     const lost = { code: 'ENGINE_LOST', message: expect.stringContaining('engine webgpu lost its device') };
     await expect(running).rejects.toMatchObject(lost);
-    await expect(trainer.train(1, 0, 13)).rejects.toMatchObject(lost);
+    await expect(trainer.train(1, 0, EPOCH_STEPS)).rejects.toMatchObject(lost);
     await expect(trainer.parameters()).rejects.toMatchObject(lost);
     await expect(scorer.scoreMovies(Int32Array.of(1))).rejects.toMatchObject(lost);
     await expect(engine.openTrainer(someOptions())).rejects.toMatchObject(lost);
