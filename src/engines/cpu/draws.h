@@ -128,4 +128,23 @@ static double gamma_(stream s, double shape) {
   }
 }
 
+/**
+ * The same of `count` entities from `entity` on, with these shapes, of which and of the results there is room up to a whole vector: tried for
+ * VL / 2 at once, and where that is refused one at a time.
+ */
+static void fill_gammas(stream stage, uint32_t entity, int32_t count, const double *shapes, double *out) {
+  for (int32_t i = 0; i < count; i += VL / 2) {
+    vl entities;
+    vd shape;
+    for (int k = 0; k < VL / 2; k++) entities[k] = entity + (uint32_t)(i + k), shape[k] = shapes[i + k];
+    vu first = mix_lanes((vu)entities * GOLDEN + stage.first), second = mix_lanes((vu)entities ^ stage.second);
+    vl bits[3];
+    for (uint32_t n = 0; n < 3; n++) bits[n] = (vl)(mix_lanes(mix_lanes(first ^ n) ^ second) >> 8) & 0xffffffff;
+    vd d = shape - 1.0 / 3, x = normal_pairs(bits[0], bits[1]).cos, root = 1 + x / roots_of(9 * d), v = root * root * root;
+    vd spare = 0.5 * x * x + d - d * v + d * logs(v) - logs(open_units(bits[2]));
+    for (int k = 0; k < VL / 2; k++)
+      out[i + k] = v[k] > 0 && spare[k] > 0 ? d[k] * v[k] : gamma_(of_entity(stage, entity + (uint32_t)(i + k)), shape[k]);
+  }
+}
+
 #endif

@@ -103,9 +103,14 @@ static void sampler_sweep(sampler *s, int thread, double sweep, double *result) 
   if (thread == 0) draw_noise(s, sweep, result);
   barrier_wait(&s->gate, s->T);
   row_task t = {.s = s, .a = &s->sides[1], .precision = of_stage(s->seed, (uint32_t)sweep, STAGE_ROW_PRECISION, 1)};
+  // Those whose means this thread takes next.
   range movies = share_of(t.a->count, 1, thread, s->T);
-  for (int64_t m = movies.from; m < movies.to; m++)
-    t.a->precisions[m] = draw_precision(&t, (int32_t)m, s->scalars[0] * s->weighted[m]);
+  for (int64_t m = movies.from; m < movies.to; m += VL) {
+    int count = movies.to - m < VL ? (int)(movies.to - m) : VL;
+    double errors[VL];
+    for (int i = 0; i < count; i++) errors[i] = s->scalars[0] * s->weighted[m + i];
+    draw_precisions(&t, m, count, errors);
+  }
   update_means(s, thread, sweep, COUNTER_CROSSINGS);
   barrier_wait(&s->gate, s->T);
   if (thread == 0) tell_noise(s, sweep, result);

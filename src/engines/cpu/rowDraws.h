@@ -96,28 +96,32 @@ INLINE double weighted_errors(const float *N, const float *h, const float *x, do
   return total > 0 ? total : 0;
 }
 
-static float draw_precision(const row_task *t, int32_t e, double weighted) {
-  double shape = t->s->precision_shape, n = t->a->starts[e + 1] - t->a->starts[e];
-  return (float)(gamma_(of_entity(t->precision, (uint32_t)e), shape + n / 2) / (shape + weighted / 2));
+/** w of `count` rows, at most VL, from `from` on; `errors` α Σ w′(t − x·f)² of each. */
+static void draw_precisions(const row_task *t, int64_t from, int count, const double *errors) {
+  double prior = t->s->precision_shape, shapes[VL], drawn[VL];
+  const int32_t *starts = t->a->starts + from;
+  for (int i = 0; i < VL; i++) shapes[i] = prior + (i < count ? (starts[i + 1] - starts[i]) / 2.0 : 0);
+  fill_gammas(t->precision, (uint32_t)from, count, shapes, drawn);
+  for (int i = 0; i < count; i++) t->a->precisions[from + i] = (float)(drawn[i] / (prior + errors[i] / 2));
 }
 
-/** Row e, which gets a lane: α w, h = Λ(μ + prior) + α w h, and normal numbers z; gives what else its ratings come to. */
-INLINE row_sums set_row(const row_task *t, int32_t e, int lane, workspace *w, float *h, float *z, int DP) {
+/** The noise of users goes with the rows that the last sweep drew; that of movies is drawn after the sweep's rows. */
+INLINE void draw_users_precisions(const row_task *t, int64_t from, int count, const row_sums *sums, const workspace *w, int DP) {
+  double errors[VL];
+  for (int i = 0; i < count; i++)
+    errors[i] = t->alpha * weighted_errors(w->N + i * DP * DP, w->h + i * DP, t->a->rows + (from + i) * DP, sums[i].targets, DP);
+  draw_precisions(t, from, count, errors);
+}
+
+/** Row e, which gets a lane: α w, h = Λ(μ + prior) + α w h, and normal numbers z. */
+INLINE void set_row(const row_task *t, int64_t e, int lane, workspace *w, float *h, float *z, int DP) {
   const sampler *s = t->s;
   int32_t D = s->D;
-  float *N = w->N + lane * DP * DP, *sums = w->h + lane * DP;
-  row_sums of_row = gather_row(t, e, w, N, sums, DP);
-  // The noise of a user goes with the row that the last sweep drew; that of a movie is drawn after the sweep's rows.
-  if (t->which == 0 && t->sweep > 1) {
-    double errors = weighted_errors(N, sums, t->a->rows + (int64_t)e * DP, of_row.targets, DP);
-    t->a->precisions[e] = draw_precision(t, e, t->alpha * errors);
-  }
   float scale = w->scales[lane] = (float)(t->alpha * t->a->precisions[e]);
-  for (int k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(sums + k), load(s->pull + k)));
-  add_combination(h, t->a->priors + (int64_t)e * DP, s->precision32, D, DP);
+  for (int k = 0; k < DP; k += VL) store(h + k, fma_(splat(scale), load(w->h + lane * DP + k), load(s->pull + k)));
+  add_combination(h, t->a->priors + e * DP, s->precision32, D, DP);
   fill_normals(of_entity(t->row, (uint32_t)e), D, z);
   for (int r = D; r < DP; r++) z[r] = 0;
-  return of_row;
 }
 
 /** A = Λ + α w N of all lanes. */
@@ -147,7 +151,9 @@ INLINE void draw_lanes(const row_task *t, int64_t from, int64_t end, workspace *
   row_sums sums[VL];
   // Where the systems will be.
   float *h = w->A, *z = h + VL * DP;
-  for (int i = 0; i < lanes; i++) sums[i] = set_row(t, (int32_t)from + i, i, w, h + i * DP, z + i * DP, DP);
+  for (int i = 0; i < lanes; i++) sums[i] = gather_row(t, (int32_t)from + i, w, w->N + i * DP * DP, w->h + i * DP, DP);
+  if (t->which == 0 && t->sweep > 1) draw_users_precisions(t, from, lanes, sums, w, DP);
+  for (int i = 0; i < lanes; i++) set_row(t, from + i, i, w, h + i * DP, z + i * DP, DP);
   into_lanes(h, w->x, DP);
   into_lanes(z, w->noise, DP);
   set_systems(s, w, columns, DP);
