@@ -10,6 +10,7 @@ import * as tfjsCore from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
+import { intoFolder } from '#src/commands/export/files.js';
 import { importRatings } from '#src/loading/import.js';
 import { helpScoring } from '#src/scoring/batchScoring.js';
 import { createRecommender } from '#src/scoring/recommender.js';
@@ -84,6 +85,23 @@ test('stored lists are exported, and where none are stored the error says what t
   const lines = (await readFile(join(out('lists'), 'predictions.csv'), 'utf8')).trim().split('\n');
   expect(lines[0]).toBe('userId,rank,movieId,predicted');
   expect(lines.length).toBe(1 + 120 * 3);
+});
+
+test('an export that is stopped says so, and nothing of it is left', async () => {
+  const stop = new AbortController();
+  const writing = intoFolder(
+    { out: out('stopped'), force: false, signal: stop.signal, onRows() {} },
+    async (path) => {
+      await writeFile(join(path, 'ratings.csv'), 'half');
+      stop.abort();
+      stop.signal.throwIfAborted();
+    },
+  );
+  await expect(writing).rejects.toMatchObject({
+    code: 'RUN_CANCELLED',
+    message: expect.stringContaining('nothing of it is there'),
+  });
+  expect((await readdir(folder)).filter((name) => /stopped|marquee-export/.test(name))).toEqual([]);
 });
 
 test.each([

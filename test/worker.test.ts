@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { openQueue } from '#src/store/queue.js';
@@ -71,6 +72,31 @@ test('a run that was recorded but never queued is taken when a worker starts', a
   );
   await worker.close();
   await queue.close();
+});
+
+test('a worker that is closed needs the store no more, also when it was just looking after the runs', async () => {
+  const queue = await openQueue(store, log);
+  const holder = await store.pool.connect();
+  await holder.query('begin; lock table training_runs');
+  const worker = await startWorker(store, queue, log, { threads: 2 });
+  await until(async () => {
+    const { rowCount } = await holder.query(
+      `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%lost%'`,
+    );
+    return rowCount! > 0;
+  });
+  let isReleased = false;
+  const release = async () => {
+    isReleased = true;
+    await holder.query('commit');
+    holder.release();
+  };
+  const released = delay(1500).then(release);
+  await worker.close();
+  const isOver = isReleased;
+  await released;
+  await queue.close();
+  expect(isOver).toBe(true);
 });
 
 test('a run whose job got lost is queued again when it is asked for with the same key', async () => {

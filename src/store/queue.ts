@@ -62,7 +62,7 @@ export async function openQueue(store: Store, log: Logger): Promise<JobQueue> {
       const id = await boss.work<Job>(QUEUE, options, ([job]) => work(job.data));
       return {
         async stop() {
-          clearInterval(watch);
+          await watch.stop();
           await boss.offWork(QUEUE, { id, wait: true });
         },
       };
@@ -77,12 +77,15 @@ function keyOf({ name, runId }: Job): string {
   return `${name} ${runId}`;
 }
 
-/** Takes back the runs of dead processes, goes on with searches whose runs have ended, and sends again what waits: the sender may have died before it could. */
+/**
+ * Takes back the runs of dead processes, goes on with searches whose runs have ended, and sends again what waits: the sender may have died
+ * before it could. Once stopped, it needs the store no more.
+ */
 function watchRuns(
   store: Store,
   log: Logger,
   { sendJob, sendRuns }: Pick<JobQueue, 'sendJob' | 'sendRuns'>,
-): NodeJS.Timeout {
+): { stop(): Promise<void> } {
   const check = async () => {
     try {
       for (const { id, status } of await takeBackLostRuns(store))
@@ -95,8 +98,20 @@ function watchRuns(
       log.warn({ err: error }, 'could not look after the runs');
     }
   };
-  void check();
-  return setInterval(check, RUN_CHECK_MS);
+  let running: Promise<void> | null = null;
+  const checkAlone = () => {
+    running ??= check().finally(() => {
+      running = null;
+    });
+  };
+  checkAlone();
+  const timer = setInterval(checkAlone, RUN_CHECK_MS);
+  return {
+    async stop() {
+      clearInterval(timer);
+      await running;
+    },
+  };
 }
 
 /** The queue asks the database twice a second; while it is away one line in a while is enough. */

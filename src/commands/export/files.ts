@@ -38,7 +38,7 @@ export function intoFolder<T>(options: ExportOptions, write: (folder: string) =>
   });
 }
 
-/** Gives `write` a path, and shows what is there as `out` when it is done. @throws AppError EXPORT_FAILED, or the signal's reason */
+/** Gives `write` a path, and shows what is there as `out` when it is done. @throws AppError EXPORT_FAILED, RUN_CANCELLED */
 export async function intoPlace<T>(
   { out, force, signal }: Pick<ExportOptions, 'out' | 'force' | 'signal'>,
   write: (path: string) => Promise<T>,
@@ -58,7 +58,11 @@ export async function intoPlace<T>(
     await rename(path, target);
     return result;
   } catch (error) {
-    if (error instanceof AppError || signal.aborted || !isOfFiles(error)) throw error;
+    if (signal.aborted)
+      throw new AppError('RUN_CANCELLED', `stopped before ${out} was whole: nothing of it is there`, {
+        cause: error,
+      });
+    if (error instanceof AppError || !isOfFiles(error)) throw error;
     throw new AppError('EXPORT_FAILED', `could not write ${out}: ${messageOf(error)}`, { cause: error });
   } finally {
     await rm(path, { recursive: true, force: true });
