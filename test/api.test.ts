@@ -1,13 +1,20 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { startTestApi, type TestApi } from './support/api.js';
-import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
+import {
+  aRunRequest,
+  importSynthetic,
+  openTestStore,
+  type TestStore,
+  train,
+  trainInThread,
+} from './support/store.js';
 
 let store: TestStore;
 let api: TestApi;
 beforeAll(async () => {
   store = await openTestStore();
   await importSynthetic(store);
-  await train(store);
+  await trainInThread(store);
   api = await startTestApi(store);
 });
 afterAll(async () => {
