@@ -45,13 +45,17 @@ export async function withBenchDatabase<T>(
 }
 
 /** What `work` gives; the signal does not wait for it, since the process ends soon after. @throws AppError RUN_CANCELLED */
-export function orStopped<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+function orStopped<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    const stop = () => reject(new AppError('RUN_CANCELLED', 'stopped before all was measured'));
+    const stop = () => reject(stopped());
     if (signal.aborted) return stop();
     signal.addEventListener('abort', stop, { once: true });
     work().then(resolve, reject);
   });
+}
+
+export function stopped(cause?: unknown): AppError {
+  return new AppError('RUN_CANCELLED', 'stopped before all was measured', { cause });
 }
 
 /** Seconds of what `psql \copy` and `alter table … add primary key` do with the same file. */

@@ -10,7 +10,16 @@ import { type SyntheticOptions, writeSyntheticSet } from '../../loading/syntheti
 import { serverVersion, settle, timePlainLoad, withBenchDatabase } from '../../store/benchDatabase.js';
 import type { Store } from '../../store/store.js';
 import type { DatabaseAnswer } from './databaseProcess.js';
-import { aboutServer, askProcess, check, median, SEED, synthetic, withFolder } from './databaseSteps.js';
+import {
+  aboutServer,
+  askProcess,
+  check,
+  median,
+  SEED,
+  synthetic,
+  withFilledDatabase,
+  withFolder,
+} from './databaseSteps.js';
 import { benchLists } from './lists.js';
 import type { BenchFigures } from './report.js';
 import { benchServe } from './serve.js';
@@ -45,9 +54,9 @@ async function benchImport(url: string, settings: BenchSettings, signal: AbortSi
   const set = synthetic(settings.shapeName);
   const rounds: ImportRound[] = [];
   await withFolder(signal, async (folder) => {
-    await writeSyntheticSet(folder, set);
-    await writeRatings(join(folder, NEWER), set, newerUser(set));
-    await writeRatings(join(folder, SPREAD), set, anyUser(set));
+    await writeSyntheticSet(folder, set, { signal });
+    await writeRatings(join(folder, NEWER), set, newerUser(set), signal);
+    await writeRatings(join(folder, SPREAD), set, anyUser(set), signal);
     while (rounds.length < settings.repeats) {
       const round = (store: Store) => runRound(store, folder, set.ratings);
       rounds.push(await withBenchDatabase(url, signal, round, settings.partitions));
@@ -85,15 +94,11 @@ async function runRound(store: Store, folder: string, ratings: number): Promise<
 
 async function benchCursor(url: string, settings: BenchSettings, signal: AbortSignal): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(
+  return withFilledDatabase(
     url,
+    set,
     signal,
     async (store) => {
-      await withFolder(signal, async (folder) => {
-        await writeSyntheticSet(folder, set);
-        await askProcess({ url: store.url, import: folder });
-      });
-      await settle(store);
       const request = { url: store.url, rows: set.ratings, repeats: settings.repeats };
       const portal = await askProcess({ ...request, read: 'portal' });
       const copy = await askProcess({ ...request, read: 'copy' });
@@ -119,6 +124,7 @@ async function writeRatings(
   file: string,
   { movies, ratings }: SyntheticOptions,
   userOf: (i: number) => number,
+  signal: AbortSignal,
 ): Promise<void> {
   const count = Math.ceil(ratings * MERGED_SHARE);
   const [movieStream, starStream] = [randomStream(SEED, MOVIES), randomStream(SEED, STARS)];
@@ -130,7 +136,7 @@ async function writeRatings(
       yield `${userOf(i)},${movie},${stars},2000000000\n`;
     }
   }
-  await pipeline(Readable.from(lines()), createWriteStream(file));
+  await pipeline(Readable.from(lines()), createWriteStream(file), { signal });
 }
 
 /** Half by users who are new, half by the first users, who rate again. */

@@ -7,8 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../../errors.js';
-import type { SyntheticOptions } from '../../loading/synthetic.js';
-import { orStopped } from '../../store/benchDatabase.js';
+import { type SyntheticOptions, writeSyntheticSet } from '../../loading/synthetic.js';
+import { settle, stopped, withBenchDatabase } from '../../store/benchDatabase.js';
+import type { Store } from '../../store/store.js';
 import type { DatabaseAnswer, DatabaseRequest } from './databaseProcess.js';
 import { type BenchSettings, SHAPES, type ShapeName } from './settings.js';
 import { toTiming } from './timing.js';
@@ -29,13 +30,35 @@ export async function askProcess(request: DatabaseRequest): Promise<DatabaseAnsw
   return answer as DatabaseAnswer;
 }
 
+/** @throws AppError RUN_CANCELLED; `work` ends by the signal of its own accord, so that nothing is written there afterwards */
 export async function withFolder<T>(signal: AbortSignal, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'marquee-bench-'));
   try {
-    return await orStopped(signal, () => work(folder));
+    return await work(folder);
+  } catch (error) {
+    throw signal.aborted ? stopped(error) : error;
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** With the synthetic set imported, as on another day. @throws AppError RUN_CANCELLED */
+export function withFilledDatabase<T>(
+  url: string,
+  set: SyntheticOptions,
+  signal: AbortSignal,
+  work: (store: Store) => Promise<T>,
+  partitions = 1,
+): Promise<T> {
+  return withFolder(signal, async (folder) => {
+    await writeSyntheticSet(folder, set, { signal });
+    const filled = async (store: Store) => {
+      await askProcess({ url: store.url, import: folder });
+      await settle(store);
+      return work(store);
+    };
+    return withBenchDatabase(url, signal, filled, partitions);
+  });
 }
 
 /** At most every other pair is rated. */

@@ -2,15 +2,14 @@
 // by two, each with one thread.
 
 import { initialParameters } from '../../engines/init.js';
-import { writeSyntheticSet } from '../../loading/synthetic.js';
-import { limitScoring, serverVersion, settle, withBenchDatabase } from '../../store/benchDatabase.js';
+import { limitScoring, serverVersion } from '../../store/benchDatabase.js';
 import { insertModel } from '../../store/models.js';
 import { resolveRunRequest } from '../../store/runRequest.js';
 import { createRun } from '../../store/runs.js';
 import { createScoringRun, DEFAULT_TOP, scoringProgress } from '../../store/scoringRuns.js';
 import { inTransaction, type Store } from '../../store/store.js';
 import { flopsOfListed, openHardware, overFloor } from './cost.js';
-import { aboutServer, askProcess, check, synthetic, withFolder } from './databaseSteps.js';
+import { aboutServer, askProcess, check, synthetic, withFilledDatabase } from './databaseSteps.js';
 import type { BenchFigures } from './report.js';
 import type { BenchSettings } from './settings.js';
 import { BENCH_SEED } from './step.js';
@@ -26,12 +25,7 @@ export async function benchLists(
   signal: AbortSignal,
 ): Promise<BenchFigures> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(url, signal, async (store) => {
-    await withFolder(signal, async (folder) => {
-      await writeSyntheticSet(folder, set);
-      await askProcess({ url: store.url, import: folder });
-    });
-    await settle(store);
+  return withFilledDatabase(url, set, signal, async (store) => {
     const modelId = await storeModel(store, settings);
     const whole = await score(store, modelId, [settings.threads], set.users);
     check(whole.usersDone, set.users);

@@ -6,10 +6,9 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { AppError } from '../../errors.js';
-import { writeSyntheticSet } from '../../loading/synthetic.js';
-import { serverVersion, settle, withBenchDatabase } from '../../store/benchDatabase.js';
+import { serverVersion } from '../../store/benchDatabase.js';
 import { PRESETS } from '../../store/hyperparameters.js';
-import { aboutServer, askProcess, synthetic, withFolder } from './databaseSteps.js';
+import { aboutServer, synthetic, withFilledDatabase } from './databaseSteps.js';
 import { type Client, type LoadFigures, openClient, sendAtRate } from './load.js';
 import type { BenchFigures } from './report.js';
 import type { ServeRequest } from './serveProcess.js';
@@ -43,12 +42,7 @@ export async function benchServe(
   signal: AbortSignal,
 ): Promise<BenchFigures[]> {
   const set = synthetic(settings.shapeName);
-  return withBenchDatabase(url, signal, async (store) => {
-    await withFolder(signal, async (folder) => {
-      await writeSyntheticSet(folder, set);
-      await askProcess({ url: store.url, import: folder });
-    });
-    await settle(store);
+  return withFilledDatabase(url, set, signal, async (store) => {
     const about = {
       ...aboutServer(await serverVersion(store), settings, set),
       ...{ threads: settings.threads, preset: settings.presetName, rate: settings.rate, repeats: 1 },
