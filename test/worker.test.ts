@@ -80,7 +80,7 @@ test('a worker that is closed needs the store no more, also when it was just loo
   await holder.query('begin; lock table training_runs');
   const worker = await startWorker(store, queue, log, { threads: 2 });
   await until(async () => {
-    const { rowCount } = await holder.query(
+    const { rowCount } = await store.pool.query(
       `select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like '%lost%'`,
     );
     return rowCount! > 0;
