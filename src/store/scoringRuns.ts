@@ -54,14 +54,8 @@ export async function createScoringRun(
     const model = await client.query('select from models where id = $1 for update', [modelId]);
     if (model.rowCount === 0)
       throw new AppError('MODEL_NOT_FOUND', `no model ${modelId}`, { argumentPath: ['modelId'] });
-    const known = await client.query<ScoringRun>(
-      `select ${COLUMNS} from scoring_runs
-       where idempotency_key = $2 or (model_id = $1 and status in ('QUEUED', 'RUNNING'))
-       order by idempotency_key is not distinct from $2 desc
-       limit 1`,
-      [modelId, idempotencyKey],
-    );
-    if (known.rows.length > 0) return orBusy(known.rows[0], request);
+    const known = await findKnown(client, request);
+    if (known) return orBusy(known, request);
     const { rows } = await client.query<ScoringRun>(
       `insert into scoring_runs (model_id, top, idempotency_key, users, shards)
        select $1, $2, $3, users, ceil(users / $4::float8)
@@ -71,7 +65,7 @@ export async function createScoringRun(
       [modelId, top, idempotencyKey, shardUsers],
     );
     // Somebody asked with the same key, at the same time, for another model.
-    if (rows.length === 0) return getScoringRunOfKey(client, idempotencyKey!);
+    if (rows.length === 0) return orBusy((await findKnown(client, request))!, request);
     await client.query(
       `insert into scoring_shards (scoring_run_id, shard, first_index, end_index)
        select id, shard, shard * $2, least(users, (shard + 1) * $2)
@@ -84,10 +78,17 @@ export async function createScoringRun(
   });
 }
 
-async function getScoringRunOfKey(client: pg.PoolClient, key: string): Promise<ScoringRun> {
+/** Of the same key, or else one of the same model that has not ended. */
+async function findKnown(
+  client: pg.PoolClient,
+  { modelId, idempotencyKey }: ScoringRequest,
+): Promise<ScoringRun | undefined> {
   const { rows } = await client.query<ScoringRun>(
-    `select ${COLUMNS} from scoring_runs where idempotency_key = $1`,
-    [key],
+    `select ${COLUMNS} from scoring_runs
+     where idempotency_key = $2 or (model_id = $1 and status in ('QUEUED', 'RUNNING'))
+     order by idempotency_key is not distinct from $2 desc
+     limit 1`,
+    [modelId, idempotencyKey],
   );
   return rows[0];
 }
