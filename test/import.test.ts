@@ -59,6 +59,7 @@ test('a folder is imported, and every line of every file is accounted for', asyn
       usersAdded: 2,
       moviesAdded: 4,
     },
+    rejects: [],
     seconds: expect.any(Number),
   });
   expect(await select('select user_id, movie_id, rating, rated_at from ratings order by 1, 2')).toEqual([
@@ -277,6 +278,17 @@ test('rejected lines are kept with file, line, raw text and reason, and the othe
     },
     { file: 'ratings.csv', line: 6, raw: '1,2', reason: 'expected 4 columns, found 2' },
     { file: 'ratings.csv', line: 7, raw: '1,2,7.5,9', reason: 'rating "7.5" is above 5' },
+  ]);
+});
+
+test('the command tells why the first three lines were rejected, and where all of them are', async () => {
+  const ratings = `${RATINGS}1,2\n1,2,7.5,9\n0,2,3,9\n2,2,x,9\n`;
+  const lines = await linesOf({ 'ratings.csv': ratings }, 4);
+  expect(lines.slice(1, -1)).toEqual([
+    'rejected: ratings.csv line 6: expected 4 columns, found 2',
+    'rejected: ratings.csv line 7: rating "7.5" is above 5',
+    'rejected: ratings.csv line 8: userId "0" is below 1',
+    'all rejected lines are in the table import_rejects, import_id 1; over GraphQL: imports { nodes { rejects } }',
   ]);
 });
 
@@ -509,11 +521,15 @@ async function loadTimes(times: number): Promise<void> {
 
 /** What the command prints last, without the digits of the time it took. */
 async function lastLineOf(files: Record<string, string>): Promise<string> {
+  return (await linesOf(files, 1)).at(-1)!.replace(/\d+\.\d s$/, '0.0 s');
+}
+
+/** What the command prints at its end. */
+async function linesOf(files: Record<string, string>, maxRejects: number): Promise<string[]> {
   const printed: (string | null)[] = [];
   const output = { event: (_fields: object, text: string | null) => void printed.push(text), progress() {} };
-  await runImport(store, aFolder(files), { maxRejects: 1 }, output, new AbortController().signal);
-  const line = printed.at(-1)!.split('\n').at(-1)!;
-  return line.replace(/\d+\.\d s$/, '0.0 s');
+  await runImport(store, aFolder(files), { maxRejects }, output, new AbortController().signal);
+  return printed.at(-1)!.split('\n');
 }
 
 function aFolderWithBrokenLink(): string {

@@ -111,7 +111,7 @@ export async function runImport(
 }
 
 function describe(report: ImportReport): string {
-  const { files, counts, seconds, importId } = report;
+  const { files, counts, rejects, seconds, importId } = report;
   const lines = files.map(
     ({ file, read, inserted, updated, unchanged, rejected }) =>
       `${file}: ${formatCount(read)} lines read = ${formatCount(inserted)} inserted + ${formatCount(updated)} updated + ${formatCount(unchanged)} unchanged + ${formatCount(rejected)} rejected`,
@@ -120,8 +120,11 @@ function describe(report: ImportReport): string {
     lines.push(
       `of the unchanged, ${formatCount(counts.duplicates)} were replaced by a later line of the same file`,
     );
-  const rejected = files.reduce((sum, file) => sum + file.rejected, 0);
-  if (rejected > 0) lines.push(`the rejected lines are in import_rejects, import_id ${importId}`);
+  lines.push(...rejects.map(({ file, line, reason }) => `rejected: ${file} line ${line}: ${reason}`));
+  if (rejects.length > 0)
+    lines.push(
+      `all rejected lines are in the table import_rejects, import_id ${importId}; over GraphQL: imports { nodes { rejects } }`,
+    );
   const { minimum, maximum } = report.scale;
   if (minimum !== HALF_STARS.minimum || maximum !== HALF_STARS.maximum)
     lines.push(`ratings are from ${minimum} to ${maximum}`);

@@ -4,7 +4,12 @@
 import assert from 'node:assert/strict';
 import { pipeline } from 'node:stream/promises';
 import { AppError, messageOf } from '../errors.js';
-import { failImportRecord, type ImportCounts, saveRejects } from '../store/importRecord.js';
+import {
+  failImportRecord,
+  type ImportCounts,
+  type RejectedLine,
+  saveRejects,
+} from '../store/importRecord.js';
 import { beginImport, type MergeResult, type RatingImport } from '../store/ratingImport.js';
 import { isOnScale, type RatingScale } from '../store/scale.js';
 import type { Store } from '../store/store.js';
@@ -14,6 +19,9 @@ import { RatingsParser } from './ratingsParser.js';
 import { Rejects } from './rejects.js';
 import { type ImportSource, openSource, type SourceFile } from './source.js';
 import { readMovieTable, readTable, readUserTable } from './tables.js';
+
+/** Enough to see what is wrong with a file; all of them are stored. */
+const REPORTED_REJECTS = 3;
 
 export interface ImportProgress {
   phase: 'reading' | 'merging';
@@ -45,6 +53,8 @@ export interface ImportReport {
   importId: number;
   files: FileReport[];
   counts: ImportCounts;
+  /** The first three; all are in import_rejects. */
+  rejects: RejectedLine[];
   /** Of all ratings in the store. */
   scale: RatingScale;
   seconds: number;
@@ -81,7 +91,7 @@ async function importFrom(source: ImportSource, store: Store, path: string, opti
   const target = await beginImport(store, path);
   try {
     const report = await runImport(target, source, rejects, options);
-    return { importId: target.id, ...report };
+    return { importId: target.id, ...report, rejects: rejects.lines.slice(0, REPORTED_REJECTS) };
   } catch (error) {
     const cause = await explain(error, source, options.signal);
     await recordFailure(store, target, rejects, cause);
