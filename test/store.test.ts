@@ -1,7 +1,7 @@
 import { createLogger } from '#src/log.js';
 import { StatementPool } from '#src/store/pool.js';
 import { openQueue } from '#src/store/queue.js';
-import { explainDatabaseError, inTransaction } from '#src/store/store.js';
+import { explainDatabaseError, inTransaction, toStore } from '#src/store/store.js';
 import { openTestStore, type TestStore } from './support/store.js';
 
 let store: TestStore;
@@ -47,6 +47,17 @@ test('a write by Prisma whose connection the server ends says that the database 
     return failed;
   });
   expect(write).toMatchObject({ code: 'DATABASE_UNREACHABLE' });
+});
+
+test('a database that Prisma cannot reach is told in one line, without the call in our code', async () => {
+  const url = 'postgresql://nobody@127.0.0.1:1/none';
+  const away = toStore(url, new StatementPool({ connectionString: url }));
+  const error = await away.prisma.movie.findFirst().catch(explainDatabaseError);
+  await away.close();
+  expect(error).toMatchObject({
+    code: 'DATABASE_UNREACHABLE',
+    message: "PostgreSQL went away: Can't reach database server at 127.0.0.1:1",
+  });
 });
 
 test('several processes may open the queue of a new database at once', async () => {

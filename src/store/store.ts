@@ -118,7 +118,9 @@ export function explainDatabaseError(error: unknown): unknown {
     UNREACHABLE_CODES.has(meta?.driverAdapterError?.cause?.originalCode ?? '') ||
     /Connection terminated|connection error and is not queryable/.test(message);
   if (!isAway) return error;
-  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${message}`, { cause: error });
+  // Prisma puts lines about the call in the code before the reason.
+  const reason = message.slice(message.lastIndexOf('\n') + 1);
+  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${reason}`, { cause: error });
 }
 
 /** The database's clock, which all replicas share. */
