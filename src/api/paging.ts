@@ -141,6 +141,18 @@ export function decodeIdCursor(list: string, cursor: string | null | undefined):
   throw badCursor(cursor);
 }
 
+/** A page of a list whose rows carry the key that they are ordered by, of so many parts. load gives so many rows after a key, or from the first on. */
+export async function pageByKey<T extends { key: readonly string[] }>(
+  { list, parts }: { list: string; parts: number },
+  { first, after }: PageArgs,
+  load: (rows: number, after: string[] | null) => Promise<readonly T[]>,
+  totalCount?: Connection<T>['totalCount'],
+): Promise<Connection<T>> {
+  checkFirst(first);
+  const rows = await load(first + 1, decodeCursor(list, after, parts));
+  return toConnection(rows, first, after, ({ key }) => encodeCursor(list, key), totalCount);
+}
+
 /** A page of a list that is ordered by the key of its nodes. load gives so many after the key, or from the first on. */
 export async function pageById<T extends { key: number }>(
   list: string,

@@ -3,15 +3,7 @@
 import { Args, Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import { listImports } from '../../store/importRecord.js';
 import type { Context } from '../context.js';
-import {
-  type Connection,
-  checkFirst,
-  decodeCursor,
-  encodeCursor,
-  PageArgs,
-  pageById,
-  toConnection,
-} from '../paging.js';
+import { type Connection, PageArgs, pageById, pageByKey } from '../paging.js';
 import { toImport } from '../types/fromRows.js';
 import { Import, ImportConnection, type ImportReject, ImportRejectConnection } from '../types/imports.js';
 
@@ -29,12 +21,11 @@ export class ImportResolver {
   })
   async rejects(
     @Root() parent: Import,
-    @Args() { first, after }: PageArgs,
+    @Args() page: PageArgs,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<ImportReject>> {
-    checkFirst(first);
-    const from = { first: first + 1, after: decodeCursor('rejects', after, 2) };
-    const rows = await loaders.rejects.load({ parentId: parent.key, order: 'FILE', ...from });
-    return toConnection(rows, first, after, (row) => encodeCursor('rejects', row.key));
+    return pageByKey({ list: 'rejects', parts: 2 }, page, (first, after) =>
+      loaders.rejects.load({ parentId: parent.key, order: 'FILE', first, after }),
+    );
   }
 }

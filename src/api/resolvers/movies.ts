@@ -12,14 +12,7 @@ import type { RatingRow } from '../../store/ratings.js';
 import type { UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
-import {
-  type Connection,
-  checkFirst,
-  decodeCursor,
-  encodeCursor,
-  PageArgs,
-  toConnection,
-} from '../paging.js';
+import { type Connection, checkFirst, PageArgs, pageByKey } from '../paging.js';
 import { chosenModel, predictedRatingOf } from '../predictions.js';
 import {
   Movie,
@@ -45,7 +38,7 @@ export class MovieResolver {
 
   @Query(() => MovieConnection, { description: 'The movies that pass the filter.' })
   async movies(
-    @Args() { first, after }: PageArgs,
+    @Args() page: PageArgs,
     @Arg('filter', () => MovieFilter, { nullable: true, description: 'Which of them; all if absent.' })
     filter: MovieFilter | null,
     @Arg('orderBy', () => MovieOrderEnum, {
@@ -56,16 +49,11 @@ export class MovieResolver {
     orderBy: MovieOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<MovieRow>> {
-    checkFirst(first);
     const order = orderBy ?? 'MOVIE_ID';
-    const list = `movies:${order}`;
-    const key = decodeCursor(list, after, MOVIE_ORDERS[order].length);
-    const rows = await pageOfMovies(store, filter ?? {}, order, first + 1, key);
-    return toConnection(
-      rows,
-      first,
-      after,
-      (row) => encodeCursor(list, row.key),
+    return pageByKey(
+      { list: `movies:${order}`, parts: MOVIE_ORDERS[order].length },
+      page,
+      (rows, after) => pageOfMovies(store, filter ?? {}, order, rows, after),
       () => countMovies(store, filter ?? {}),
     );
   }
@@ -89,23 +77,14 @@ export class MovieResolver {
   @FieldResolver(() => RatingConnection, { description: 'Its ratings, by userId.' })
   async ratings(
     @Root() movie: MovieRow,
-    @Args() { first, after }: PageArgs,
+    @Args() page: PageArgs,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<RatingRow>> {
-    checkFirst(first);
-    const list = 'ratings:movie';
-    const key = {
-      parentId: movie.movieId,
-      order: 'USER_ID',
-      first: first + 1,
-      after: decodeCursor(list, after, 1),
-    } as const;
-    const rows = await loaders.ratingsOfMovie.load(key);
-    return toConnection(
-      rows,
-      first,
-      after,
-      (row) => encodeCursor(list, row.key),
+    return pageByKey(
+      { list: 'ratings:movie', parts: 1 },
+      page,
+      (first, after) =>
+        loaders.ratingsOfMovie.load({ parentId: movie.movieId, order: 'USER_ID', first, after }),
       () => movie.ratingCount,
     );
   }

@@ -6,14 +6,7 @@ import { RATING_ORDERS, type RatingOrder } from '../../store/ratings.js';
 import { countUsers, pageOfUsers, USER_ORDERS, type UserOrder, type UserRow } from '../../store/users.js';
 import type { Context } from '../context.js';
 import { toNodeId } from '../ids.js';
-import {
-  type Connection,
-  checkFirst,
-  decodeCursor,
-  encodeCursor,
-  PageArgs,
-  toConnection,
-} from '../paging.js';
+import { type Connection, checkFirst, PageArgs, pageByKey } from '../paging.js';
 import { chosenModel, predictedRatingOf, recommendationsOf } from '../predictions.js';
 import {
   Rating,
@@ -43,7 +36,7 @@ export class UserResolver {
 
   @Query(() => UserConnection, { description: 'All users.' })
   async users(
-    @Args() { first, after }: PageArgs,
+    @Args() page: PageArgs,
     @Arg('orderBy', () => UserOrderEnum, {
       nullable: true,
       defaultValue: 'USER_ID',
@@ -52,20 +45,11 @@ export class UserResolver {
     orderBy: UserOrder | null,
     @Ctx() { store }: Context,
   ): Promise<Connection<UserRow>> {
-    checkFirst(first);
     const order = orderBy ?? 'USER_ID';
-    const list = `users:${order}`;
-    const rows = await pageOfUsers(
-      store,
-      order,
-      first + 1,
-      decodeCursor(list, after, USER_ORDERS[order].length),
-    );
-    return toConnection(
-      rows,
-      first,
-      after,
-      ({ key }) => encodeCursor(list, key),
+    return pageByKey(
+      { list: `users:${order}`, parts: USER_ORDERS[order].length },
+      page,
+      (rows, after) => pageOfUsers(store, order, rows, after),
       () => countUsers(store),
     );
   }
@@ -78,7 +62,7 @@ export class UserResolver {
   @FieldResolver(() => RatingConnection, { description: 'What they have rated.' })
   async ratings(
     @Root() user: UserRow,
-    @Args() { first, after }: PageArgs,
+    @Args() page: PageArgs,
     @Arg('orderBy', () => RatingOrderEnum, {
       nullable: true,
       defaultValue: 'MOVIE_ID',
@@ -87,21 +71,11 @@ export class UserResolver {
     orderBy: RatingOrder | null,
     @Ctx() { loaders }: Context,
   ): Promise<Connection<Rating>> {
-    checkFirst(first);
     const order = orderBy ?? 'MOVIE_ID';
-    const list = `ratings:user:${order}`;
-    const key = {
-      parentId: user.userId,
-      order,
-      first: first + 1,
-      after: decodeCursor(list, after, RATING_ORDERS[order].length),
-    };
-    const rows = await loaders.ratingsOfUser.load(key);
-    return toConnection(
-      rows,
-      first,
-      after,
-      (row) => encodeCursor(list, row.key),
+    return pageByKey(
+      { list: `ratings:user:${order}`, parts: RATING_ORDERS[order].length },
+      page,
+      (first, after) => loaders.ratingsOfUser.load({ parentId: user.userId, order, first, after }),
       () => user.ratingCount,
     );
   }
