@@ -247,7 +247,7 @@ test('the command searches without workers, by successive halving, and shows tri
   expect(listed.stdout).toMatch(/^\d+ +SUCCEEDED +HALVING +paper +4\/4 +\d\.\d{4} +\d+ +2\d{3}-/m);
 });
 
-test('the command refuses what makes no search: wrong usage with 2, a wrong space with 1', async () => {
+test('the command refuses what makes no search: wrong words and a wrong space, with 2', async () => {
   const folder = aFolder({ 'space.json': '{ "learningRate": [0.01, 0.02], "momentum": null }' });
   const codes = await Promise.all(
     [
@@ -267,10 +267,10 @@ test('the command refuses what makes no search: wrong usage with 2, a wrong spac
   expect(codes).toEqual([
     expect.stringMatching(/^2 /),
     expect.stringMatching(/^2 /),
-    '1 SEARCH_INVALID',
-    '1 SEARCH_INVALID',
-    '1 SEARCH_INVALID',
-    '1 SEARCH_INVALID',
+    '2 SEARCH_INVALID',
+    '2 SEARCH_INVALID',
+    '2 SEARCH_INVALID',
+    '2 SEARCH_INVALID',
   ]);
 });
 

@@ -17,6 +17,7 @@ export function decimalNumber(text: string): number {
 }
 
 /** "1024,400,400" → [1024, 400, 400]; "none" → [] */
-export function wholeNumbers(text: string): number[] {
-  return text === 'none' ? [] : text.split(',').map(wholeNumber(1, 2 ** 31 - 1));
+export function widths(min: number, max: number) {
+  const toWidth = wholeNumber(min, max);
+  return (text: string): number[] => (text === 'none' ? [] : text.split(',').map(toWidth));
 }

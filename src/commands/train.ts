@@ -17,7 +17,7 @@ import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
 import type { TrainingEvent } from '../training/events.js';
 import { runInThread, toAppError } from '../training/runInThread.js';
-import { decimalNumber, wholeNumber, wholeNumbers } from './numbers.js';
+import { decimalNumber, wholeNumber, widths } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
 import type { OtherModel } from './report.js';
@@ -96,7 +96,7 @@ function addHyperparameter(command: Command, name: string, domain: Domain): void
       command.option(
         `--${flag} <n,…>`,
         `${meaning}, each ${domain.min} to ${domain.max}, or none`,
-        wholeNumbers,
+        widths(domain.min, domain.max),
       );
       return;
     case 'number': {
