@@ -31,10 +31,16 @@ test('quickstart goes from nothing to recommendations, and says how good the mod
   expect(stdout).toMatch(/ 10\. \d\.\d\d {2}\S/);
 });
 
-test('quickstart started again keeps ratings and model, and ends as before', async () => {
-  const { code, stdout } = await marquee(['quickstart', '--epochs', '1', '--exit', '--json']);
+test('quickstart started again keeps ratings and model, and ends when npm alone gets the signal', async () => {
+  const again = run('npm', ['run', '--silent', 'quickstart', '--', '--epochs', '1', '--port', '0', '--json']);
+  await again.until('"event":"serving"');
+  again.child.kill('SIGINT');
+  const { code, stdout } = await again.ended;
   expect(code).toBe(0);
-  expect(eventsOf(stdout)).toEqual(['starting', 'kept', 'kept-model', 'evaluation', 'recommendations']);
+  expect(eventsOf(stdout)).toEqual([
+    ...['starting', 'kept', 'kept-model', 'evaluation', 'recommendations', 'serving'],
+  ]);
+  expect(existsSync(join(home, 'postgres/data/postmaster.pid'))).toBe(false);
 });
 
 describe('while another command keeps the database running', () => {
@@ -183,14 +189,16 @@ test('wrong usage ends with 2 and says what is wrong', async () => {
     marquee(['engines'], { MARQUEE_THREADS: '0' }),
     marquee(['train', '--hidden-layers', 'none']),
     marquee(['train', '--optimizer', 'adagrad']),
+    marquee(['train', '--hidden-layers', '64,wide']),
   ]);
-  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
+  expect(wrong.map(({ code }) => code)).toEqual([2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2]);
   expect(wrong[1].stderr).toContain('Expected a whole number from 1 to 1000');
   expect(wrong[3].stderr).toContain('learningRate is 99: expected a number from 0.000001 to 10');
   expect(wrong[6].stderr).toContain('unknown environment variable MARQUEE_COLOUR');
   expect(wrong[8].stderr).toContain('MARQUEE_THREADS is "0": expected a whole number from 1 to 64');
   expect(wrong[9].stderr).toContain('add hidden layers, biases or dotProduct');
   expect(wrong[10].stderr).toContain('Allowed choices are sgd, adam');
+  expect(wrong[11].stderr).toContain('Expected a whole number from 1 to 8192');
 });
 
 test('--help of the program and of each command ends with 0 and lists the options', async () => {
@@ -253,7 +261,11 @@ async function marquee(args: string[], env: Record<string, string> = {}): Promis
 }
 
 function start(args: string[], env: Record<string, string> = {}) {
-  const child: ChildProcess = spawn(process.execPath, ['dist/main.js', ...args], {
+  return run(process.execPath, ['dist/main.js', ...args], env);
+}
+
+function run(program: string, args: string[], env: Record<string, string> = {}) {
+  const child: ChildProcess = spawn(program, args, {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, MARQUEE_HOME: home, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
