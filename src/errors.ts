@@ -181,7 +181,7 @@ export const ERROR_CODES = {
   },
   MODEL_NOT_FOUND: {
     when: 'No model has this id or version.',
-    hint: 'List the models with the query models.',
+    hint: 'List the models with `marquee models list` or the query models.',
   },
   MODEL_WORSE: {
     when: 'A model was to be promoted that is worse than the active one on test ratings of both.',
@@ -209,7 +209,7 @@ export const ERROR_CODES = {
   },
   SCORING_BUSY: {
     when: 'Another batch scoring of the same model, with lists of another length, has not ended.',
-    hint: 'Wait for it to end, or cancel it with the mutation cancelBatchScoring.',
+    hint: 'Wait for it to end, take it up with the same `marquee score --top` where it was left behind, or cancel it with the mutation cancelBatchScoring.',
   },
   SCORING_ENDED: {
     when: 'A batch scoring was to be cancelled that has ended already.',

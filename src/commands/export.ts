@@ -96,7 +96,7 @@ function writerOf(subject: Subject): Writer {
       if ((await readTables(store, ({ count }) => count(tables[0]))) === 0)
         throw new AppError(
           'EXPORT_FAILED',
-          `no lists are stored for model ${version}: run marquee score first`,
+          `no lists are stored for model ${version}: run marquee score first, unless everybody has rated everything`,
         );
       return writeTables(store, tables, format, options);
     },
