@@ -4,9 +4,9 @@
 
 import type { Engine, ModelShape, TrainerOptions } from '#src/engines/engine.js';
 import { referenceDoor } from '#src/engines/reference.js';
+import { bitsOf } from './support/bits.js';
 import {
   aShape,
-  bitsOf,
   checkerboardError,
   EPOCH_STEPS,
   expectClose,
@@ -143,8 +143,7 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     const work: Work = [[0, 0, EPOCH_STEPS]];
     const first = await trained(engine, someOptions(), work);
     const second = await trained(engine, someOptions(), work);
-    expect(bitsOf(second.parameters)).toEqual(bitsOf(first.parameters));
-    expect(second.state).toEqual(first.state);
+    expectSameBits(second, first);
     expect(second.squaredErrorSum).toBe(first.squaredErrorSum);
   });
 

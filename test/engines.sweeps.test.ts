@@ -15,15 +15,8 @@ import {
   type SideAttributes,
   samplerTensor,
 } from '#src/engines/sweeps.js';
-import {
-  bitsOf,
-  failureOf,
-  openEngines,
-  runnableOf,
-  someRatings,
-  valuesOf,
-  worstError,
-} from './support/engines.js';
+import { bitsOf } from './support/bits.js';
+import { failureOf, openEngines, runnableOf, someRatings, valuesOf, worstError } from './support/engines.js';
 
 const [{ engine: reference }] = await openEngines([referenceDoor]);
 const doors = ENGINE_DOORS.filter(({ hasSweeps }) => hasSweeps);

@@ -1,14 +1,14 @@
 // The record of a run: train again from it, compare it with others, read what the run told.
 
-import { findModelsOfRuns } from '#src/store/evaluations.js';
 import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
-import { findActiveModel, loadModel } from '#src/store/models.js';
+import { findActiveModel } from '#src/store/models.js';
 import { runLogPages } from '#src/store/runLogs.js';
 import { compareRuns, haveSameModel, repeatRequest } from '#src/store/runRecord.js';
 import { createRun, getRun } from '#src/store/runs.js';
 import {
   aRunRequest,
   importSynthetic,
+  modelBits,
   openTestStore,
   type TestStore,
   train,
@@ -37,7 +37,7 @@ test.each([
     const first = await train(store, aRunRequest({ engine, preset, hyperparameters }));
     const second = await train(store, await repeatRequest(store, first, 'test'));
     expect(await getRun(store, second)).toMatchObject({ status: 'SUCCEEDED', repeats: first });
-    expect(await tensorsOf(second)).toEqual(await tensorsOf(first));
+    expect(await modelBits(store, second)).toEqual(await modelBits(store, first));
     expect(await haveSameModel(store, first, second)).toBe(true);
   },
 );
@@ -119,8 +119,3 @@ test('a run is not repeated on other ratings: it fails and names both checksums'
     ),
   });
 });
-
-async function tensorsOf(runId: number) {
-  const [model] = await findModelsOfRuns(store, [runId]);
-  return (await loadModel(store, model!.id)).parameters;
-}

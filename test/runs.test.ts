@@ -9,7 +9,6 @@ import { createLogger } from '#src/log.js';
 import { findCheckpoint, saveCheckpoint } from '#src/store/checkpoints.js';
 import { findEpochs } from '#src/store/evaluations.js';
 import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
-import { loadModel } from '#src/store/models.js';
 import { openQueue } from '#src/store/queue.js';
 import { rateMovie } from '#src/store/ratings.js';
 import { beat, saveEpoch } from '#src/store/runProgress.js';
@@ -31,6 +30,7 @@ import { startProxy } from './support/proxy.js';
 import {
   aRunRequest,
   importSynthetic,
+  modelBits,
   openTestStore,
   type TestStore,
   train,
@@ -79,7 +79,7 @@ describe.each(engines.map(({ name }) => name))('on %s', (engine) => {
       const again = (await claimRun(store, run.id))!;
       await runInThread(store, again, { threads: 2, onEvent: ({ event }) => events.push(event) });
       expect(events).toContain('resumed');
-      expect(await tensorsOf(run.id)).toEqual(await tensorsOf(undisturbed));
+      expect(await modelBits(store, run.id)).toEqual(await modelBits(store, undisturbed));
       expect(await lossesOf(run.id)).toEqual(await lossesOf(undisturbed));
       expect(await findCheckpoint(store, await getRun(store, run.id))).toBeNull();
     },
@@ -149,7 +149,7 @@ test('runs killed by SIGKILL at ten moments end with the bits of undisturbed one
   worker.kill('SIGTERM');
   expect((await once(worker, 'exit'))[0]).toBe(0);
   for (const id of ids) {
-    expect(await tensorsOf(id)).toEqual(await tensorsOf(undisturbed));
+    expect(await modelBits(store, id)).toEqual(await modelBits(store, undisturbed));
     expect(await lossesOf(id)).toEqual(await lossesOf(undisturbed));
   }
 });
@@ -165,7 +165,7 @@ test('a database that is away for a while does not end a run, and its bits stay 
   expect(await outcome).toEqual({ status: 'SUCCEEDED' });
   await distant.close();
   await proxy.close();
-  expect(await tensorsOf(run.id)).toEqual(await undisturbedLong());
+  expect(await modelBits(store, run.id)).toEqual(await undisturbedLong());
 });
 
 test('a run is cancelled by mutation wherever it trains, and resumed to the bits of one that was not', async () => {
@@ -190,7 +190,7 @@ test('a run is cancelled by mutation wherever it trains, and resumed to the bits
   expect(await ask('resumeTrainingRun')).toEqual(refused);
   await worker.close();
   await api.close();
-  expect(await tensorsOf(id)).toEqual(await undisturbedLong());
+  expect(await modelBits(store, id)).toEqual(await undisturbedLong());
 });
 
 test('twenty queued runs are trained once each by two workers, urgent ones first', async () => {
@@ -220,7 +220,7 @@ test('a run whose ratings have changed since its checkpoint begins anew', async 
   const events: string[] = [];
   await runInThread(store, again, { threads: 2, onEvent: ({ event }) => events.push(event) });
   expect(events).not.toContain('resumed');
-  expect(await tensorsOf(run.id)).toEqual(await tensorsOf(await train(store, request)));
+  expect(await modelBits(store, run.id)).toEqual(await modelBits(store, await train(store, request)));
 });
 
 test('a run that is not there cannot be resumed', async () => {
@@ -249,17 +249,12 @@ async function trained(id: number): Promise<void> {
   expect(await getRun(store, id)).toMatchObject({ status: 'SUCCEEDED', errorMessage: null });
 }
 
-let longTensors: ReturnType<typeof tensorsOf> | undefined;
+let longBits: Promise<string[]> | undefined;
 
 /** Of the ratings as they are at first: trained once. */
 function undisturbedLong() {
-  longTensors ??= train(store, aRunRequest(LONG)).then(tensorsOf);
-  return longTensors;
-}
-
-async function tensorsOf(runId: number) {
-  const model = await store.prisma.model.findUniqueOrThrow({ where: { runId } });
-  return (await loadModel(store, model.id)).parameters;
+  longBits ??= train(store, aRunRequest(LONG)).then((runId) => modelBits(store, runId));
+  return longBits;
 }
 
 async function lossesOf(runId: number) {

@@ -12,12 +12,11 @@ import { helpScoring } from '#src/scoring/batchScoring.js';
 import { openEmbedded } from '#src/store/embedded.js';
 import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { applyMigrations } from '#src/store/migrate.js';
-import { loadModel } from '#src/store/models.js';
 import { createRun } from '#src/store/runs.js';
 import { createScoringRun, getScoringRun } from '#src/store/scoringRuns.js';
 import { openStore, type Store } from '#src/store/store.js';
 import { runInThread } from '#src/training/runInThread.js';
-import { aRunRequest, train } from './support/store.js';
+import { aRunRequest, modelBits, train } from './support/store.js';
 import { until } from './support/until.js';
 
 const MOMENTS = 10;
@@ -108,7 +107,7 @@ test('a run whose server is killed while it reads, trains and evaluates succeeds
   await killing;
   expect(outcome).toEqual({ status: 'SUCCEEDED' });
   expect(moments).toEqual(new Set());
-  expect(await tensorsOf(run.id)).toEqual(await tensorsOf(undisturbed));
+  expect(await modelBits(store, run.id)).toEqual(await modelBits(store, undisturbed));
   expect(await select(`select from epoch_metrics where run_id = ${run.id}`)).toHaveLength(40);
 }, 180_000);
 
@@ -181,11 +180,6 @@ async function tablesLike(pattern: string): Promise<string[]> {
     `select relname from pg_class where relkind = 'r' and relname like '${pattern}'`,
   );
   return tables.map(({ relname }) => relname);
-}
-
-async function tensorsOf(runId: number) {
-  const { id } = await store.prisma.model.findUniqueOrThrow({ where: { runId } });
-  return (await loadModel(store, id)).parameters;
 }
 
 async function select(text: string) {

@@ -14,6 +14,7 @@ import { nativeDoorFor } from '#src/engines/native.js';
 import { checkEngine, ENGINE_DOORS } from '#src/engines/open.js';
 import { randomStream, randomUnit } from '#src/engines/random.js';
 import { wasmDoor } from '#src/engines/wasm.js';
+import { bitsOf } from './bits.js';
 
 const SETTINGS = { threads: 2 };
 
@@ -191,10 +192,6 @@ export function expectCloseOutcome(actual: Outcome, expected: Outcome, tolerance
     expectClose(moment, expected.state.moments[index], tolerance);
   expect(actual.samples).toBe(expected.samples);
   expect(worstError([actual.squaredErrorSum], [expected.squaredErrorSum], tolerance)).toBeLessThan(1);
-}
-
-export function bitsOf(parameters: Parameters): number[][] {
-  return parameters.map(({ values }) => Array.from(new Uint32Array(values.slice().buffer)));
 }
 
 export function expectSameBits(actual: Outcome, expected: Outcome): void {

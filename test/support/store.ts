@@ -8,12 +8,14 @@ import { importRatings } from '#src/loading/import.js';
 import { writeSyntheticSet } from '#src/loading/synthetic.js';
 import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { DEFAULT_SPLIT } from '#src/store/hyperparameters.js';
+import { loadModel } from '#src/store/models.js';
 import type { RunRequest } from '#src/store/runRequest.js';
 import { createRun } from '#src/store/runs.js';
 import { openStore, type Store } from '#src/store/store.js';
 import { runInThread } from '#src/training/runInThread.js';
 import { trainRun } from '#src/training/train.js';
 import { createTestDatabase } from '../database.js';
+import { bitsOf } from './bits.js';
 
 export interface TestStore extends Store {
   /** Closes the store and drops its database. */
@@ -67,6 +69,12 @@ export async function train(store: Store, request = aRunRequest()): Promise<numb
   const engine = await openEngine(request.engine, needs, DOORS);
   await trainRun(store, engine, run);
   return run.id;
+}
+
+/** The tensors of the model of a run. */
+export async function modelBits(store: Store, runId: number): Promise<string[]> {
+  const { id } = await store.prisma.model.findUniqueOrThrow({ where: { runId } });
+  return bitsOf((await loadModel(store, id)).parameters);
 }
 
 /** As commands and workers train: in a thread, with a log; however it ends. */
