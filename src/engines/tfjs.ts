@@ -10,10 +10,15 @@ import { registerKernels } from './tfjsKernels.js';
 import { openTfjsScorer } from './tfjsScorer.js';
 import { openTfjsTrainer } from './tfjsTrainer.js';
 
-export const tfjsCpuDoor = tfjsDoor('tfjs:cpu', loadCpu);
+export const tfjsCpuDoor = tfjsCpuDoorFor();
 export const tfjsWasmDoor = tfjsDoor('tfjs:wasm', () => loadWasm(true));
 /** TensorFlow.js as published, for benches to compare with; in a thread of its own, since kernels cannot be taken back. */
 export const tfjsWasmStockDoor = tfjsDoor('tfjs:wasm-stock', () => loadWasm(false));
+
+/** `maxActivations`: for tests. */
+export function tfjsCpuDoorFor(maxActivations?: number): EngineDoor {
+  return tfjsDoor('tfjs:cpu', async () => ({ ...(await loadCpu()), maxActivations }));
+}
 
 /** A model for tf.loadLayersModel, built on the plain backend. */
 export async function exportLayers(

@@ -9,6 +9,8 @@ export interface Tfjs {
   layers: typeof Layers;
   /** A registered backend: "cpu", "wasm", "tensorflow". */
   backend: string;
+  /** For tests: numbers in the widest layer of one pass; the default of rowsAtOnce if absent. */
+  maxActivations?: number;
 }
 
 let lastTurn: Promise<void> = Promise.resolve();

@@ -150,8 +150,8 @@ export function pairTensors({ core }: Tfjs, users: Int32Array, movies: Int32Arra
 }
 
 /** How many rows to pass through the layers at once, so that memory stays bounded. */
-export function rowsAtOnce(shape: ModelShape): number {
-  return Math.max(1, Math.floor(MAX_ACTIVATIONS / Math.max(2 * shape.embeddingWidth, ...shape.hiddenLayers)));
+export function rowsAtOnce({ maxActivations = MAX_ACTIVATIONS }: Tfjs, shape: ModelShape): number {
+  return Math.max(1, Math.floor(maxActivations / Math.max(2 * shape.embeddingWidth, ...shape.hiddenLayers)));
 }
 
 /** Calls `predict` on blocks of at most `rows` pairs and joins the answers (B). */

@@ -32,7 +32,7 @@ class TfjsScorer implements Scorer {
     this.#tfjs = tfjs;
     this.#shape = shape;
     this.#network = buildNetwork(tfjs, shape, parameters);
-    this.#blocks = blocks(shape.movies, rowsAtOnce(shape)).map(([first, rows]) => ({
+    this.#blocks = blocks(shape.movies, rowsAtOnce(tfjs, shape)).map(([first, rows]) => ({
       first,
       rows,
       half: this.#hasHidden ? tfjs.core.tidy(() => this.#movieHalf(first, rows)) : null,
@@ -41,7 +41,7 @@ class TfjsScorer implements Scorer {
 
   async predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array> {
     checkPairs(this.#shape, userIndices, movieIndices);
-    return predictInBlocks(rowsAtOnce(this.#shape), userIndices, movieIndices, (users, movies) =>
+    return predictInBlocks(rowsAtOnce(this.#tfjs, this.#shape), userIndices, movieIndices, (users, movies) =>
       this.#turn(() => predictBlock(this.#tfjs, this.#network.model, users, movies)),
     );
   }

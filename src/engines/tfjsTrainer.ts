@@ -56,7 +56,7 @@ class TfjsTrainer implements Trainer {
   async predict(userIndices: Int32Array, movieIndices: Int32Array): Promise<Float32Array> {
     const { shape } = this.#options;
     checkPairs(shape, userIndices, movieIndices);
-    return predictInBlocks(rowsAtOnce(shape), userIndices, movieIndices, (users, movies) =>
+    return predictInBlocks(rowsAtOnce(this.#tfjs, shape), userIndices, movieIndices, (users, movies) =>
       this.#turn(() => predictBlock(this.#tfjs, this.#network.model, users, movies)),
     );
   }
