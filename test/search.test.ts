@@ -3,6 +3,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
+import { openEngine } from '#src/engines/open.js';
 import { type JobWorker, startWorker } from '#src/jobs/worker.js';
 import { createLogger } from '#src/log.js';
 import { findActiveModel } from '#src/store/models.js';
@@ -11,10 +12,11 @@ import { cancelSearch, createSearch, getSearch, resumeSearch } from '#src/store/
 import { findWinnersRuns, trialPages } from '#src/store/searchRecord.js';
 import { resolveSearchRequest, type SearchArguments } from '#src/store/searchRequest.js';
 import { advanceSearch } from '#src/store/searchSteps.js';
+import { trainRun } from '#src/training/train.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import { aFolder } from './support/folder.js';
 import { holdAfter } from './support/held.js';
-import { importSynthetic, openTestStore, type TestStore } from './support/store.js';
+import { importSynthetic, openTestStore, type TestStore, withoutPrisma } from './support/store.js';
 import { until } from './support/until.js';
 
 const log = createLogger({ logLevel: 'silent' });
@@ -109,6 +111,13 @@ test('a search none of whose trials succeeds has failed, and says why', async ()
     ...{ status: 'FAILED', errorCode: 'SEARCH_FAILED' },
     errorMessage: expect.stringMatching(/^no trial of search \d+ succeeded: 2 failed; the last: the loss/),
   });
+});
+
+test('a trial trains without Prisma, as a run does', async () => {
+  const { search, runs } = await started({ trials: 1 });
+  const trial = (await claimRun(store, runs[0].id))!;
+  await trainRun(withoutPrisma(store), await openEngine('wasm', { threads: 1 }), trial);
+  expect((await runsOf(search.id))[0].status).toBe('SUCCEEDED');
 });
 
 test('however many go on with a search at once, each trial is in a rung once, and there is one winner', async () => {

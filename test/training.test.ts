@@ -1,4 +1,4 @@
-import { resolveEngineName } from '#src/engines/open.js';
+import { openEngine, resolveEngineName } from '#src/engines/open.js';
 import {
   findAucs,
   findCalibrations,
@@ -13,6 +13,7 @@ import { promoteModel } from '#src/store/promotion.js';
 import { claimRun, createRun, getRun } from '#src/store/runs.js';
 import type { TrainingEvent } from '#src/training/events.js';
 import { runInThread } from '#src/training/runInThread.js';
+import { trainRun } from '#src/training/train.js';
 import {
   aRunRequest,
   importSynthetic,
@@ -20,6 +21,7 @@ import {
   type TestStore,
   train,
   trainInThread,
+  withoutPrisma,
 } from './support/store.js';
 
 let store: TestStore;
@@ -54,6 +56,12 @@ test('a run leaves its record, epochs, evaluation, baselines, test predictions a
     'user+movie bias',
   ]);
   expect((await findActiveModel(store))!.runId).toBe(runId);
+});
+
+test('a run trains without Prisma, for which its thread would have to wait', async () => {
+  const run = await createRun(store, aRunRequest(), 'RUNNING');
+  await trainRun(withoutPrisma(store), await openEngine('wasm', { threads: 1 }), run);
+  expect((await getRun(store, run.id)).status).toBe('SUCCEEDED');
 });
 
 test('the stored errors are those of the stored test predictions', async () => {

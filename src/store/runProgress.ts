@@ -1,5 +1,5 @@
 // What the worker of a run tells of it while it trains. It writes only as long as the run is its own: RUNNING, by the attempt that it
-// has claimed (store/runs.ts).
+// has claimed (store/runs.ts). All of it in SQL: a training thread has no other use for Prisma, which takes 0.3 s to answer its first query.
 
 import type { Hyperparameters } from './hyperparameters.js';
 import type { TrainingRun } from './prisma/client.js';
@@ -45,9 +45,18 @@ export async function recordStart(
     | 'testRatings'
   > & { hyperparameters: Hyperparameters },
 ): Promise<void> {
-  const { hyperparameters, ...rest } = start;
-  const data = { ...rest, hyperparameters: { ...hyperparameters } };
-  await store.prisma.trainingRun.updateMany({ where: { id, attempt, status: 'RUNNING' }, data });
+  const { engine, device, threads, hyperparameters, trainRatings, testRatings } = start;
+  const { snapshotRatings, snapshotLatest, snapshotChecksum } = start;
+  await store.pool.query(
+    `update training_runs
+     set engine = $3, device = $4, threads = $5, hyperparameters = $6, train_ratings = $7, test_ratings = $8,
+       snapshot_ratings = $9, snapshot_latest = $10, snapshot_checksum = $11
+     where id = $1 and attempt = $2 and status = 'RUNNING'`,
+    [
+      ...[id, attempt, engine, device, threads, JSON.stringify(hyperparameters), trainRatings, testRatings],
+      ...[snapshotRatings, snapshotLatest, snapshotChecksum],
+    ],
+  );
 }
 
 /** Says that the run is alive; false when it is no longer the caller's and should stop. */

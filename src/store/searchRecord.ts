@@ -2,10 +2,8 @@
 // Apart from store/searches.ts, which moves searches on.
 
 import { AppError } from '../errors.js';
-import { findEpochs } from './evaluations.js';
 import { keptEpoch, storedHyperparameters } from './hyperparameters.js';
 import type { RunStatus, Search, TrainingRun } from './prisma/client.js';
-import { getRun, type RunClaim } from './runs.js';
 import { type Rung, rungsOf } from './searchPlan.js';
 import { inTransaction, type Store } from './store.js';
 
@@ -26,12 +24,14 @@ export interface RungStanding extends Omit<Rung, 'divisor'> {
  */
 export async function saveTrial(
   store: Store,
-  { id, attempt }: RunClaim,
+  { id, attempt, hyperparameters }: Pick<TrainingRun, 'id' | 'attempt' | 'hyperparameters'>,
   timings: Record<string, number>,
 ): Promise<number> {
-  const run = await getRun(store, id);
-  const [epochs] = await findEpochs(store, [id]);
-  const kept = keptEpoch(storedHyperparameters(run.hyperparameters), epochs);
+  const { rows: epochs } = await store.pool.query<{ epoch: number; validationLoss: number }>(
+    'select epoch, validation_loss as "validationLoss" from epoch_metrics where run_id = $1 order by epoch',
+    [id],
+  );
+  const kept = keptEpoch(storedHyperparameters(hyperparameters), epochs);
   const validationRmse = Math.sqrt(epochs.find(({ epoch }) => epoch === kept)!.validationLoss);
   return inTransaction(store.pool, async (client) => {
     const { rowCount } = await client.query(

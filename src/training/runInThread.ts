@@ -63,11 +63,7 @@ async function trainToEnd(store: Store, run: TrainingRun, options: ThreadOptions
 
 function inputOf(store: Store, run: TrainingRun, { threads }: EngineSettings): ThreadInput {
   const shape = storedHyperparameters(run.hyperparameters);
-  const { id, attempt, engine, engineAsked } = run;
-  return {
-    ...{ databaseUrl: store.url, claim: { id, attempt }, engine, engineAsked },
-    needs: { threads, shape },
-  };
+  return { databaseUrl: store.url, run, needs: { threads, shape } };
 }
 
 async function superviseThread(
@@ -84,7 +80,7 @@ async function superviseThread(
   if (signal?.aborted) stop();
   const sendBeat = () => {
     // A run that was ended elsewhere stops here; a database that is away for a moment does not stop it.
-    beat(store, input.claim, progress).then(
+    beat(store, input.run, progress).then(
       (alive) => alive || say('cancel'),
       () => {},
     );

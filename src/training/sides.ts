@@ -14,7 +14,6 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import { type RatingTable, readRatings } from '../store/ratingReader.js';
 import { recordStart } from '../store/runProgress.js';
 import { checkRepeatedRatings } from '../store/runRecord.js';
-import type { RunClaim } from '../store/runs.js';
 import type { RatingScale } from '../store/scale.js';
 import { type Store, whenBack } from '../store/store.js';
 import type { TrainingOptions } from './events.js';
@@ -39,7 +38,6 @@ export async function readSides(
   store: Store,
   engine: Engine,
   run: TrainingRun,
-  claim: RunClaim,
   { onEvent, ...signals }: TrainingOptions,
 ): Promise<Sides> {
   const signal = AbortSignal.any([signals.signal, signals.handBack].filter((each) => each !== undefined));
@@ -57,7 +55,7 @@ export async function readSides(
   const hyperparameters = isExact ? asked : sizedHyperparameters(run.preset, asked, length);
   const sides = { ...halves, ...validationSides(halves, hyperparameters, split.seed) };
   const start = startOf(engine, { table, sides, hyperparameters });
-  await whenBack(() => recordStart(store, claim, start), signal);
+  await whenBack(() => recordStart(store, run, start), signal);
   const { device, threads, trainRatings, testRatings } = start;
   onEvent?.({ event: 'started', engine: engine.name, device, threads, trainRatings, testRatings });
   const { userIds, movieIds, scale, attributes, checksum } = table;

@@ -4,17 +4,15 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { type EngineNeeds, openEngine } from '../engines/open.js';
 import { AppError, type ErrorCode, messageOf } from '../errors.js';
-import type { RunClaim } from '../store/runs.js';
+import type { TrainingRun } from '../store/prisma/client.js';
 import { explainDatabaseError, openStore, whenBack } from '../store/store.js';
 import type { TrainingEvent } from './events.js';
 import { trainRun } from './train.js';
 
 export interface ThreadInput {
   databaseUrl: string;
-  claim: RunClaim;
-  engine: string;
-  /** Where `engine` cannot run here: a checkpoint made by one engine can be gone on from by another. */
-  engineAsked: string;
+  /** As its claim gave it. */
+  run: TrainingRun;
   needs: EngineNeeds;
 }
 
@@ -31,23 +29,24 @@ export interface ThreadError {
 /** From the parent: stop at once, or at the next good moment. */
 export type StopMessage = 'cancel' | 'handBack';
 
-const { databaseUrl, claim, engine: engineName, engineAsked, needs } = workerData as ThreadInput;
+const { databaseUrl, run, needs } = workerData as ThreadInput;
 const port = parentPort!;
 const stops = { cancel: new AbortController(), handBack: new AbortController() };
 port.on('message', (message: StopMessage) => {
-  stops[message].abort(new AppError('RUN_CANCELLED', `run ${claim.id} was stopped`));
+  stops[message].abort(new AppError('RUN_CANCELLED', `run ${run.id} was stopped`));
 });
 
 let error: ThreadError | null = null;
 try {
-  const engine = await openEngine(engineName, needs).catch((error) => {
-    if (engineAsked === engineName || !(error instanceof AppError) || error.code !== 'ENGINE_UNAVAILABLE')
+  const engine = await openEngine(run.engine, needs).catch((error) => {
+    // A checkpoint made by one engine can be gone on from by another.
+    if (run.engineAsked === run.engine || !(error instanceof AppError) || error.code !== 'ENGINE_UNAVAILABLE')
       throw error;
-    return openEngine(engineAsked, needs);
+    return openEngine(run.engineAsked, needs);
   });
   const store = await whenBack(() => openStore(databaseUrl), stops.cancel.signal);
   try {
-    await trainRun(store, engine, claim, {
+    await trainRun(store, engine, run, {
       onEvent: (event) => port.postMessage(event),
       ...{ signal: stops.cancel.signal, handBack: stops.handBack.signal },
     });

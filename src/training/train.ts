@@ -9,7 +9,7 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import type { RatingTable } from '../store/ratingReader.js';
 import { saveResult, type TestPredictions } from '../store/results.js';
 import { rewindEpochs, saveEpoch } from '../store/runProgress.js';
-import { getRun, type RunClaim } from '../store/runs.js';
+import type { RunClaim } from '../store/runs.js';
 import { clipToScale } from '../store/scale.js';
 import { saveTrial } from '../store/searchRecord.js';
 import { databaseTime, type Store, whenBack } from '../store/store.js';
@@ -26,26 +26,26 @@ import { readSides } from './sides.js';
 import type { RatingSet } from './split.js';
 
 /**
- * Trains a run that is RUNNING and stores its result, of a trial its validation error; the caller ends the run when this throws.
+ * Trains a run that is RUNNING, as its claim gave it, and stores its result, of a trial its validation error; the caller ends the run when this throws.
  * @throws AppError RUN_NO_RATINGS, RUN_OTHER_RATINGS, RUN_DIVERGED, RUN_LOST, or the signal's reason
  */
 export async function trainRun(
   store: Store,
   engine: Engine,
-  claim: RunClaim,
+  run: TrainingRun,
   options: TrainingOptions = {},
 ): Promise<void> {
   const { onEvent, signal } = options;
-  const prepared = await prepare(store, engine, claim, options);
-  const kept = await learn(store, engine, claim, prepared, options);
+  const prepared = await prepare(store, engine, run, options);
+  const kept = await learn(store, engine, prepared, options);
   if (!kept) {
     const { seconds } = prepared.clock;
-    const validationRmse = await whenBack(() => saveTrial(store, claim, seconds), signal);
+    const validationRmse = await whenBack(() => saveTrial(store, run, seconds), signal);
     onEvent?.({ event: 'tried', validationRmse });
     return;
   }
   const result = await measure(engine, prepared, kept, options);
-  const saved = await whenBack(() => saveResult(store, claim, result), signal);
+  const saved = await whenBack(() => saveResult(store, run, result), signal);
   const { evaluation } = result;
   onEvent?.({ event: 'succeeded', ...saved, evaluation, peakRssMiB: peakRssMiB() });
 }
@@ -53,12 +53,11 @@ export async function trainRun(
 type Prepared = Awaited<ReturnType<typeof prepare>>;
 
 /** What there is before the first epoch: the ratings, divided, what the baselines make of them, and where to begin. */
-async function prepare(store: Store, engine: Engine, claim: RunClaim, options: TrainingOptions) {
+async function prepare(store: Store, engine: Engine, run: TrainingRun, options: TrainingOptions) {
   const { signal } = options;
-  const run = await whenBack(() => getRun(store, claim.id), signal);
   const ratingsReadAt = await whenBack(() => databaseTime(store), signal);
   const clock = startClock();
-  const sides = await readSides(store, engine, run, claim, options);
+  const sides = await readSides(store, engine, run, options);
   const { train, test, userIds, movieIds, hyperparameters, attributes, scale, checksum } = sides;
   clock.lap('read');
   const sizes = { users: userIds.length, movies: movieIds.length };
@@ -81,7 +80,6 @@ async function prepare(store: Store, engine: Engine, claim: RunClaim, options: T
 async function learn(
   store: Store,
   engine: Engine,
-  claim: RunClaim,
   { run, clock, sides, ratingMean, lesson, checkpoint }: Prepared,
   options: TrainingOptions,
 ) {
@@ -90,7 +88,7 @@ async function learn(
   const best = watchBestEpoch(hyperparameters, checkpoint);
   const learner = await openLearner(engine, lesson, checkpoint);
   try {
-    const epochs = await epochsOptions(store, claim, { learner, best, checkpoint, checksum }, options);
+    const epochs = await epochsOptions(store, run, { learner, best, checkpoint, checksum }, options);
     const trainRatings = ratings.targets.length;
     await runEpochs(learner, { hyperparameters, trainRatings, validation, ratingMean, best }, epochs);
     clock.lap('train');

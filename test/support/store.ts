@@ -37,6 +37,16 @@ export async function openTestStore(template?: string): Promise<TestStore> {
   };
 }
 
+/** The same store, where asking Prisma is an error. */
+export function withoutPrisma(store: Store): Store {
+  return {
+    ...store,
+    get prisma(): never {
+      throw new Error('Prisma was asked');
+    },
+  };
+}
+
 export async function importSynthetic(store: Store, set = SET): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'marquee-set-'));
   await writeSyntheticSet(folder, set);
