@@ -129,7 +129,7 @@ export const ERROR_CODES = {
   },
   RUN_NO_RATINGS: {
     when: 'A run was started on a store without ratings on both sides of the split.',
-    hint: 'Import ratings first: `marquee import <path>`.',
+    hint: 'Import ratings, `marquee import <path>`; where there are some, hold out another share of them.',
   },
   RUN_NO_TIMES: {
     when: 'A run was to split the ratings by time, and some have none.',
