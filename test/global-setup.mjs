@@ -1,9 +1,9 @@
 // Opens the PostgreSQL server that all tests share, and prepares there the migrated template that database.ts clones.
 // A container where a Docker engine has or can pull the image, the embedded server otherwise; one line on stderr says
 // which and why. TEST_POSTGRES=container|embedded demands one: if that one cannot be had, the run fails.
-// POSTGRES_IMAGE names another image.
+// POSTGRES_IMAGE names another image. Temporary folders of the tests are in memory where there is room; TMPDIR names another place.
 
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -11,9 +11,14 @@ import pg from 'pg';
 const TEMPLATE = 'marquee_template';
 const DEFAULT_IMAGE = 'postgres:17';
 const IN_MEMORY = '/marquee-test';
+/** Of Linux: a file system in memory. */
+const MEMORY = '/dev/shm';
+/** Ten times what the shared server and the suites embedded and cli took together at most. */
+const ROOM_BYTES = 4 * 2 ** 30;
 const OPENERS = { container: openContainer, embedded: openEmbeddedServer };
 
 export default async function globalSetup() {
+  if (process.env.TMPDIR === undefined && (await hasRoom())) await moveTemporaryFolders();
   const { kind, reason } = await chooseServer();
   const server = await OPENERS[kind]();
   globalThis.closeTestServer = server.close;
@@ -25,6 +30,29 @@ export default async function globalSetup() {
     throw error;
   }
   process.env.TEST_DATABASE_ADMIN_URL = server.url;
+}
+
+/** Programs are copied there, too, and started. */
+async function hasRoom() {
+  try {
+    const { bavail, bsize } = await statfs(MEMORY);
+    const mount = (await readFile('/proc/mounts', 'utf8'))
+      .split('\n')
+      .find((line) => line.includes(` ${MEMORY} `));
+    return bavail * bsize >= ROOM_BYTES && mount !== undefined && !/\bnoexec\b/.test(mount);
+  } catch {
+    return false;
+  }
+}
+
+/** Servers of their own, which some tests start, sync what they write: a disk takes seconds for each that is made. */
+async function moveTemporaryFolders() {
+  const { attemptName, removeDeadAttempts } = await import('../dist/store/embeddedAttempts.js');
+  const folder = join(MEMORY, 'marquee-tests');
+  await removeDeadAttempts(folder);
+  process.env.TMPDIR = globalThis.temporaryFolder = attemptName(folder);
+  await mkdir(process.env.TMPDIR);
+  await chmod(process.env.TMPDIR, 0o1777); // as /tmp: some tests are other accounts, too
 }
 
 async function chooseServer() {
@@ -93,10 +121,11 @@ async function prepareServer(url) {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
   try {
-    // A test server's data need not survive a power cut.
+    // A test server's data need not survive a power cut, and may be in memory.
     await client.query('alter system set fsync = off');
     await client.query('alter system set synchronous_commit = off');
     await client.query('alter system set full_page_writes = off');
+    await client.query(`alter system set max_wal_size = '512MB'`);
     await client.query('select pg_reload_conf()');
     await client.query(`create database ${TEMPLATE}`);
     await applyMigrations(templateUrl.href);
