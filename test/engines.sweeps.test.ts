@@ -7,12 +7,14 @@ import { ENGINE_DOORS, openEngine } from '#src/engines/open.js';
 import { randomStream, randomUnit } from '#src/engines/random.js';
 import { referenceDoor } from '#src/engines/reference.js';
 import {
+  copySamplerState,
   meanNoise,
   noAttributes,
   type RowAttributes,
   type SamplerOptions,
   type SamplerState,
   type SideAttributes,
+  SWEEP_SHRINK,
   samplerTensor,
 } from '#src/engines/sweeps.js';
 import { bitsOf } from './support/bits.js';
@@ -84,6 +86,16 @@ async function swept(engine: Engine, options: SamplerOptions, sweeps: number) {
 
 function bitsOfState({ sweeps, scalars, tensors }: SamplerState) {
   return { sweeps, scalars: Array.from(scalars), tensors: bitsOf(tensors) };
+}
+
+function shrunk(state: SamplerState): SamplerState {
+  const copy = copySamplerState(state);
+  for (const { name, shape, values } of copy.tensors) {
+    const columns = shape[1];
+    if (!/_(rows|priors|links|attributes)$/.test(name)) continue;
+    for (let i = 0; i < values.length; i++) if (i % columns < columns - 1) values[i] *= SWEEP_SHRINK;
+  }
+  return copy;
 }
 
 function expectCloseState(actual: SamplerState, expected: SamplerState): void {
@@ -180,6 +192,17 @@ describe.each(runnable)('$name', ({ door, engine }) => {
     expect(meanNoise(posterior, ratings) / mean).toBeCloseTo(1, 2);
   });
 
+  test('halfway through the burn-in it goes on from smaller embeddings and links, and from biases as they were', async () => {
+    const options = someSamplerOptions({ attributes: SOME_ATTRIBUTES, burnIn: 6 });
+    const { state } = await swept(engine, options, 3);
+    const actual = await swept(engine, { ...options, state }, 1);
+    const never = { ...options, burnIn: 100 };
+    const expected = await swept(engine, { ...never, state: shrunk(state) }, 1);
+    expect(bitsOfState(actual.state)).toEqual(bitsOfState(expected.state));
+    const other = await swept(engine, { ...never, state }, 1);
+    expect(bitsOfState(actual.state)).not.toEqual(bitsOfState(other.state));
+  });
+
   test('any number of threads gives the same bits', async () => {
     const options = someSamplerOptions({ attributes: SOME_ATTRIBUTES }, 20);
     const one = await swept(await door.open({ threads: 1 }), options, 4);
@@ -209,9 +232,10 @@ describe.each(runnable)('$name', ({ door, engine }) => {
   });
 
   test('within the burn-in the means are those of the last sweep, then of all sweeps since', async () => {
-    const burning = someSamplerOptions({ burnIn: 1000 });
-    const [third, fourth] = [await swept(engine, burning, 3), await swept(engine, burning, 4)];
-    const averaged = await swept(engine, someSamplerOptions({ burnIn: 2 }), 4);
+    const { state } = await swept(engine, someSamplerOptions({ burnIn: 2 }), 2);
+    const burning = someSamplerOptions({ burnIn: 1000, state });
+    const [third, fourth] = [await swept(engine, burning, 1), await swept(engine, burning, 2)];
+    const averaged = await swept(engine, someSamplerOptions({ burnIn: 2, state }), 2);
     const biases = [third, fourth, averaged].map(({ parameters }) => valuesOf(parameters, 'user_biases'));
     const expected = biases[0].map((bias, user) => (bias + biases[1][user]) / 2);
     expect(worstError(biases[2], expected, CHAIN)).toBeLessThan(1);

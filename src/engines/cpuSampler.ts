@@ -20,6 +20,7 @@ import {
   SCALARS_OF_STATE,
   SIDES,
   SWEEP_PRIORS,
+  SWEEP_SHRINK,
   type SweepResult,
   samplerTensorShapes,
 } from './sweeps.js';
@@ -83,7 +84,7 @@ function configOf(
   const { wishartScale, meanWeight, precisionShape } = SWEEP_PRIORS;
   return Float64Array.of(
     ...[shape.users, shape.movies, shape.embeddingWidth, ratings.targets.length, threads, burnIn],
-    ...[firstKey >>> 0, secondKey >>> 0, wishartScale, meanWeight, precisionShape],
+    ...[firstKey >>> 0, secondKey >>> 0, wishartScale, meanWeight, precisionShape, SWEEP_SHRINK],
     ...SIDES.map((side) => attributes[side].starts.length - 1),
     ...SIDES.map((side) => attributes[side].holders.length),
   );

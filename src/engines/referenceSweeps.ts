@@ -13,6 +13,7 @@ import { initialSamplerState } from './samplerStart.js';
 import {
   checkSampler,
   copySamplerState,
+  isShrunk,
   MEAN_NOISE,
   meanParameters,
   noAttributes,
@@ -24,6 +25,7 @@ import {
   SIDES,
   type Side,
   SWEEP_PRIORS,
+  SWEEP_SHRINK,
   type SweepResult,
   samplerTensor,
 } from './sweeps.js';
@@ -79,6 +81,7 @@ export class ReferenceSampler implements Sampler {
     assert(this.#open, 'the sampler is closed');
     const [users, movies] = this.#sides;
     const sweep = ++this.#state.sweeps;
+    if (isShrunk(sweep, this.#options.burnIn)) this.#sides.forEach(shrinkColumns);
     this.#drawSide(users, movies, sweep);
     const { weighted, plain } = this.#drawSide(movies, users, sweep);
     const { seed, ratings } = this.#options;
@@ -143,6 +146,12 @@ export class ReferenceSampler implements Sampler {
   async close(): Promise<void> {
     this.#open = false;
   }
+}
+
+/** All but the biases. */
+function shrinkColumns({ D, rows, priors, kinds }: ReferenceSide): void {
+  for (const values of [rows, priors, ...kinds.map(({ links }) => links)])
+    for (let i = 0; i < values.length; i++) if (i % D < D - 1) values[i] *= SWEEP_SHRINK;
 }
 
 /** 1/√(how many features a row has). */

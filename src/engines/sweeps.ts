@@ -29,6 +29,17 @@ export const SWEEP_PRIORS = { wishartScale: 1, meanWeight: 2, precisionShape: 5 
 /** Where the chain begins. In a prototype, 300 sweeps from rows of deviation 0.1 came no further than 75 from these. */
 export const SWEEP_START = { rowDeviation: 0.6, noisePrecision: 1.5, linkPrecision: 0.5 } as const;
 
+/**
+ * Halfway through the burn-in, embeddings and links, not biases, become so many times what they were: columns that have nothing to learn
+ * would give up slowly the noise that they took; those that have are back within ten sweeps. Measured in docs/adr/0029.
+ */
+export const SWEEP_SHRINK = 0.55;
+
+/** Whether the sweep begins with that. */
+export function isShrunk(sweep: number, burnIn: number): boolean {
+  return sweep > 1 && sweep === Math.floor(burnIn / 2) + 1;
+}
+
 export interface SamplerOptions {
   /** Of a model of biases and dot product alone. */
   shape: ModelShape;

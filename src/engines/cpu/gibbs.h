@@ -91,11 +91,27 @@ static void tell_noise(sampler *s, double sweep, double *result) {
   result[1] = noise * total / (double)s->R;
 }
 
+static void shrink_table(sampler *s, float *table, int64_t count) {
+  for (int64_t row = 0; row < count; row++)
+    for (int32_t c = 0; c < s->K; c++) table[row * s->DP + c] = (float)(s->shrink * table[row * s->DP + c]);
+}
+
+/** All columns but the biases, once, halfway through the burn-in. */
+static void shrink_columns(sampler *s) {
+  for (int which = 0; which < 2; which++) {
+    side *a = &s->sides[which];
+    shrink_table(s, a->rows, a->count);
+    shrink_table(s, a->priors, a->count);
+    for (int kind = 0; kind < KINDS; kind++) shrink_table(s, a->kinds[kind].links, a->kinds[kind].count);
+  }
+}
+
 static void sampler_sweep(sampler *s, int thread, double sweep, double *result) {
   barrier_wait(&s->gate, s->T);
   if (thread == 0) {
     for (int i = 0; i < COUNTERS; i++) s->counters[i] = 0;
     result[2] = 0;
+    if (sweep > 1 && sweep == s->burn_in / 2 + 1) shrink_columns(s);
   }
   barrier_wait(&s->gate, s->T);
   draw_side(s, 0, thread, sweep, result);

@@ -58,7 +58,7 @@ struct sampler {
   int32_t K, D, DP, T, burn_in;
   int64_t R;
   stream seed;
-  double wishart_scale, mean_weight, precision_shape;
+  double wishart_scale, mean_weight, precision_shape, shrink;
   side sides[2];
   double *scalars; // SAMPLER_SCALARS
   double *weighted, *plain, *inverses; // by row: errors, and Σ 1/w of the other side (largest N)
@@ -168,6 +168,7 @@ static void sampler_open(struct sampler *s, const double *config) {
   s->wishart_scale = config[SAMPLER_WISHART_SCALE];
   s->mean_weight = config[SAMPLER_MEAN_WEIGHT];
   s->precision_shape = config[SAMPLER_PRECISION_SHAPE];
+  s->shrink = config[SAMPLER_SHRINK];
 }
 
 /** Where an array of the state lies: engines/cpuSampler.ts numbers them. Rows are DP apart. */
