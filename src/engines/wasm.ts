@@ -44,7 +44,7 @@ const AS_USUAL = ['--liftoff', '--wasm-lazy-compilation', '--wasm-dynamic-tierin
  * slow first steps. And a guard: code of Node 20's first tier (Liftoff) gave wrong rows in the first steps of two threads in 14
  * of 20 cold starts of a prototype from another compiler. These kernels never went wrong in it, in 200 cold starts with Liftoff
  * alone and 140 with V8's defaults; nobody knows why the prototype did. test/engines.coldStart.test.ts asserts that no function
- * is of the first tier, that V8 is left as it was, and the bits of 25 cold starts.
+ * is of the first tier, that V8 is left as it was, and the bits of 100 cold starts.
  * Condition for removal: Node 20 is no longer supported, and the first steps are fast enough without.
  */
 function compile(): WebAssembly.Module {
