@@ -1,7 +1,7 @@
 // kill -9 of PostgreSQL itself, on an embedded server of its own. In the middle of an import or a batch scoring: what it comes back with is
 // all or nothing, and the next try completes. Under a training run: the run waits for it.
 
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,6 +32,7 @@ let store: Store;
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'marquee-server-'));
+  chmodSync(home, 0o755); // run by root, the server is another account, which must get through
   set = mkdtempSync(join(tmpdir(), 'marquee-set-'));
   await writeSyntheticSet(set, { ...WHOLE, seed: 5 });
   server = await openEmbedded(home);
