@@ -109,8 +109,8 @@ withNative('the addon', () => {
     return addon.open(best, Object.assign(config.slice(), changes));
   }
 
-  // Users, movies, K, ratings, threads, burn-in, two keys, three of the priors, attributes and their holders by side.
-  const samplerConfig = Float64Array.of(3, 2, 4, 4, 1, 1, 1, 2, 1, 2, 6, 0, 0, 0, 0);
+  // Users, movies, K, ratings, threads, burn-in, two keys, three of the priors, the shrinking, attributes and their holders by side.
+  const samplerConfig = Float64Array.of(3, 2, 4, 4, 1, 1, 1, 2, 1, 2, 6, 0.5, 0, 0, 0, 0);
 
   function openSampler(changes: Record<number, number> = {}): unknown {
     return addon.openSampler(best, Object.assign(samplerConfig.slice(), changes));
@@ -192,7 +192,7 @@ withNative('the addon', () => {
     ['no ratings', { 3: 0 }],
     ['no thread', { 4: 0 }],
     ['too many threads', { 4: 65 }],
-    ['a negative number of attributes', { 11: -1 }],
+    ['a negative number of attributes', { 12: -1 }],
   ])('a sampler with %s is an error', (_, changes) => {
     expect(() => openSampler(changes)).toThrow('a size of the sampler is out of range');
   });
