@@ -35,12 +35,12 @@ typedef struct {
   float *targets;            // what comes of them: targets less biases, times √w (count); MOST_RATINGS further on √w
 } ratings;
 
-/** t of rating i; where it `is_first` it is computed, which costs nothing beside the sums that its loop is about. */
-INLINE float take_target(ratings t, const float *f, const int32_t *rows, int32_t i, int DP, const int is_first) {
+/** t of rating i, whose row of f is `row`; where it `is_first` it is computed, which costs nothing beside the sums that its loop is about. */
+INLINE float take_target(ratings t, const float *f, const float *row, const int32_t *rows, int32_t i, int DP, const int is_first) {
   if (!is_first) return t.targets[i];
   const float *later = f + distance(rows, i + t.ahead, DP);
   for (int k = 0; k < DP; k += 16) prefetch(later + k);
-  float root = f[distance(rows, i, DP) + t.root];
+  float root = row[t.root];
   t.targets[MOST_RATINGS + i] = root;
   return t.targets[i] = root * t.given[i] - t.less[rows[i]];
 }
@@ -54,8 +54,8 @@ INLINE void add_tile(float *A, float *h, const float *f, int column, const float
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) total[r][v] = (vf){0};
   for (int32_t i = 0; i < count; i++) {
-    const float *fi = f + distance(rows, i, DP) + column, *gi = g + distance(rows, i, DP);
-    float target = t ? take_target(*t, f, rows, i, DP, column == 0) : 0;
+    const float *row = f + distance(rows, i, DP), *fi = row + column, *gi = g + distance(rows, i, DP);
+    float target = t ? take_target(*t, f, row, rows, i, DP, column == 0) : 0;
     vf x[TILE_VECTORS];
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
@@ -114,16 +114,16 @@ INLINE void add_turned_block(float *A, float *h, const float *f, int d, const in
   turned_sums s = {0};
   int32_t i = 0;
   for (; i + 1 < count; i += 2) {
-    const float *one = f + distance(rows, i, DP) + d, *two = f + distance(rows, i + 1, DP) + d;
+    const float *one = f + distance(rows, i, DP), *two = f + distance(rows, i + 1, DP);
     vf target = {0};
-    if (targets) target = splat_halves(take_target(t, f, rows, i, DP, is_first), take_target(t, f, rows, i + 1, DP, is_first));
-    add_turns(&s, both_halves(one, two), both_halves(one + HALF, two + HALF), target);
+    if (targets) target = splat_halves(take_target(t, f, one, rows, i, DP, is_first), take_target(t, f, two, rows, i + 1, DP, is_first));
+    add_turns(&s, both_halves(one + d, two + d), both_halves(one + d + HALF, two + d + HALF), target);
   }
   if (i < count) {
-    const float *one = f + distance(rows, i, DP) + d;
+    const float *one = f + distance(rows, i, DP);
     vf target = {0};
-    if (targets) target = splat(take_target(t, f, rows, i, DP, is_first));
-    add_turns(&s, first_half(one), first_half(one + HALF), target);
+    if (targets) target = splat(take_target(t, f, one, rows, i, DP, is_first));
+    add_turns(&s, first_half(one + d), first_half(one + d + HALF), target);
   }
 #pragma GCC unroll 5
   for (int k = 0; k < TURNS; k++) {
