@@ -127,10 +127,14 @@ describe('while another command keeps the database running', () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as { port: number };
+    const message = `PORT_IN_USE: port ${port} on 127.0.0.1 is taken by another program`;
     const { code, stderr } = await marquee(['serve', '--port', String(port)]);
-    other.close();
     expect(code).toBe(1);
-    expect(stderr).toContain(`PORT_IN_USE: port ${port} on 127.0.0.1 is taken by another program`);
+    expect(stderr).toContain(message);
+    // Before it imports and trains.
+    const early = await marquee(['quickstart', '--port', String(port), '--json']);
+    other.close();
+    expect(early).toMatchObject({ code: 1, stdout: '', stderr: expect.stringContaining(message) });
   });
 
   test('an address that is not of this machine is named', async () => {

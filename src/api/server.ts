@@ -5,12 +5,12 @@ import { ApolloServer } from '@apollo/server';
 import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled';
 import fastifyApollo, { fastifyApolloDrainPlugin } from '@as-integrations/fastify';
 import fastify, { type FastifyInstance } from 'fastify';
-import { AppError, messageOf } from '../errors.js';
 import { type Context, createContext, readsPlugin, type Services } from './context.js';
 import { addDashboard } from './dashboard.js';
 import { formatError } from './errors.js';
 import { addExplorer } from './explorer.js';
 import { addHealth } from './health.js';
+import { type ListenAddress, listenOn } from './listening.js';
 import { addMetrics, createMetrics } from './metrics.js';
 import { queryCostPlugin } from './queryCost.js';
 import { requestsPlugin } from './requests.js';
@@ -24,10 +24,7 @@ export interface ApiServer {
 }
 
 /** Listens when it returns. @throws AppError PORT_IN_USE, LISTEN_FAILED */
-export async function startServer(
-  services: Services,
-  listen: { host: string; port: number },
-): Promise<ApiServer> {
+export async function startServer(services: Services, listen: ListenAddress): Promise<ApiServer> {
   const app = fastify({ forceCloseConnections: true, routerOptions: { ignoreTrailingSlash: true } });
   const schema = await createSchema();
   const metrics = createMetrics(services.store, services.reads);
@@ -58,7 +55,7 @@ export async function startServer(
   addMetrics(app, metrics);
   await addDashboard(app);
   try {
-    await listenOn(app, listen);
+    await listenOn(listen, () => app.listen(listen));
   } catch (error) {
     await apollo.stop();
     throw error;
@@ -70,20 +67,6 @@ export async function startServer(
       await app.close();
     },
   };
-}
-
-async function listenOn(app: FastifyInstance, { host, port }: { host: string; port: number }): Promise<void> {
-  try {
-    await app.listen({ host, port });
-  } catch (error) {
-    const place = `port ${port} on ${host}`;
-    if ((error as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new AppError('PORT_IN_USE', `${place} is taken by another program`, { cause: error });
-    }
-    throw new AppError('LISTEN_FAILED', `${place} cannot be listened on: ${messageOf(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 function urlOf(app: FastifyInstance): string {

@@ -4,9 +4,8 @@
 import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { type Command, Option } from 'commander';
-import type { EngineSettings } from '../engines/engine.js';
+import { checkListen } from '../api/listening.js';
 import { writeSyntheticSet } from '../loading/synthetic.js';
-import { createRecommender } from '../scoring/recommender.js';
 import {
   DEFAULT_PRESET,
   PRESETS,
@@ -14,13 +13,11 @@ import {
   storedHyperparameters,
 } from '../store/hyperparameters.js';
 import { findActiveModel, listModels } from '../store/models.js';
-import { moviesByIndex } from '../store/movies.js';
 import type { Model, TrainingRun } from '../store/prisma/client.js';
 import { promoteModel } from '../store/promotion.js';
 import type { RunRequest } from '../store/runRequest.js';
 import { findRuns } from '../store/runs.js';
 import type { Store } from '../store/store.js';
-import { pageOfUsers } from '../store/users.js';
 import { DEFAULT_MAX_REJECTS, runImport } from './import.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -28,11 +25,11 @@ import type { Io } from './program.js';
 import { serve } from './serve.js';
 import { withStore } from './session.js';
 import { showEvaluation } from './showEvaluation.js';
+import { showRecommendations } from './showRecommendations.js';
 import { runTraining, toRequest } from './train.js';
 
 /** The built-in set: small enough to train in seconds, large enough for tastes to show. */
 const SYNTHETIC = { users: 600, movies: 400, ratings: 40_000, seed: 1 };
-const RECOMMENDATIONS = 10;
 /** The newest models, among which one may be what is asked for. */
 const LOOKED_AT = 100;
 /** The paper's network, to compare with, and then the model that answers. */
@@ -72,6 +69,8 @@ export function addQuickstart(program: Command, io: Io): void {
       const presets = options.preset === undefined ? QUICKSTART_PRESETS : [options.preset];
       const requests = presets.map((preset) => toRequest({ ...options, preset }, io.version));
       const output = io.output(options);
+      const address = { host: io.config.host, port: options.port };
+      if (!options.exit) await checkListen(address);
       output.event({ event: 'starting' }, 'starting PostgreSQL …');
       await withStore(io.config, async (session) => {
         const { store, signal } = session;
@@ -79,8 +78,7 @@ export function addQuickstart(program: Command, io: Io): void {
         const asked = { isNamed: options.preset !== undefined, changed };
         const model = await trainOnce(io, store, requests, asked, output, signal);
         await showRecommendations(store, model, io.config, output);
-        if (!options.exit)
-          await serve(session, io, { host: io.config.host, port: options.port, worker: true }, output);
+        if (!options.exit) await serve(session, io, { ...address, worker: true }, output);
       });
     });
 }
@@ -159,46 +157,4 @@ function isTrainedAs(
     run.snapshotLatest?.getTime() === now._max.ratedAt?.getTime() &&
     (request.engine === 'auto' || request.engine === run.engine)
   );
-}
-
-async function showRecommendations(
-  store: Store,
-  model: Model,
-  settings: EngineSettings,
-  output: Output,
-): Promise<void> {
-  const [user] = await pageOfUsers(store, 'USER_ID', 1, null);
-  const recommender = createRecommender(store, settings);
-  try {
-    const request = {
-      user,
-      filter: null,
-      excludeMovieIndices: [],
-      includeRated: false,
-      first: RECOMMENDATIONS,
-      after: null,
-      ...{ order: 'EXPECTED_RATING' as const, seed: 0 },
-    };
-    const [suggestions] = await recommender.recommend(model.id, [request]);
-    const movies = await moviesByIndex(
-      store,
-      suggestions.map(({ movieIndex }) => movieIndex),
-    );
-    const rows = suggestions.map(({ rating }, i) => ({
-      rank: i + 1,
-      title: movies[i].title,
-      year: movies[i].year,
-      rating,
-    }));
-    const lines = rows.map(
-      ({ rank, title, year, rating }) =>
-        `  ${String(rank).padStart(2)}. ${rating.toFixed(2)}  ${title}${year ? ` (${year})` : ''}`,
-    );
-    output.event(
-      { event: 'recommendations', userId: user.userId, recommendations: rows },
-      `recommended for user ${user.userId} (predicted stars):\n${lines.join('\n')}`,
-    );
-  } finally {
-    await recommender.close();
-  }
 }

@@ -81,7 +81,7 @@ async function followScoring(
   signal: AbortSignal,
 ): Promise<void> {
   const begun = run.startedAt === null ? 'scoring' : 'going on with scoring';
-  const text = `${begun} ${run.id}: the best ${run.top} for ${formatCount(run.users)} users, in ${formatCount(run.shards)} shards`;
+  const text = `${begun} ${run.id}: the best ${run.top} for ${formatCount(run.users)} users; shards: ${formatCount(run.shards)}`;
   output.event({ event: 'scoring', scoringRunId: run.id, modelId: run.modelId, top: run.top }, text);
   const look = setInterval(() => {
     tell(store, run.id, output).catch(() => {});

@@ -1,6 +1,7 @@
 // marquee serve: the GraphQL API with explorer and dashboard, and a worker for training runs in the same process.
 
 import type { Command } from 'commander';
+import type { ListenAddress } from '../api/listening.js';
 import { startWorker } from '../jobs/worker.js';
 import { createLogger } from '../log.js';
 import { createRecommender } from '../scoring/recommender.js';
@@ -12,9 +13,7 @@ import type { Output } from './output.js';
 import type { Io } from './program.js';
 import { type Session, untilAborted, withStore } from './session.js';
 
-export interface ServeOptions {
-  host: string;
-  port: number;
+export interface ServeOptions extends ListenAddress {
   /** Whether this process trains, too. */
   worker: boolean;
 }
