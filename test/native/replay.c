@@ -209,10 +209,18 @@ static void read_state(const sampler_call *c, int K, chain *out) {
   }
 }
 
-/** Some sweeps, averaging from the second on. */
+/** Some sweeps, shrinking before the second and averaging from the third on. */
 static void replay_sweeps(const kernels *k, int K, int threads, chain *out) {
-  double config[SAMPLER_CONFIG_LENGTH] = {USERS, MOVIES, K, RATINGS, threads, 1, 11, 22, 1, 2, 5,
-                                          ATTRIBUTES, ATTRIBUTES, HOLDERS, HOLDERS};
+  double config[SAMPLER_CONFIG_LENGTH] = {
+      [SAMPLER_USERS] = USERS,        [SAMPLER_MOVIES] = MOVIES,
+      [SAMPLER_WIDTH] = K,            [SAMPLER_RATINGS] = RATINGS,
+      [SAMPLER_THREADS] = threads,    [SAMPLER_BURN_IN] = 2,
+      [SAMPLER_FIRST_KEY] = 11,       [SAMPLER_SECOND_KEY] = 22,
+      [SAMPLER_WISHART_SCALE] = 1,    [SAMPLER_MEAN_WEIGHT] = 2,
+      [SAMPLER_PRECISION_SHAPE] = 5,  [SAMPLER_SHRINK] = 0.5,
+      [SAMPLER_USER_ATTRIBUTES] = ATTRIBUTES, [SAMPLER_MOVIE_ATTRIBUTES] = ATTRIBUTES,
+      [SAMPLER_USER_HOLDERS] = HOLDERS,       [SAMPLER_MOVIE_HOLDERS] = HOLDERS,
+  };
   int64_t bytes = ((int64_t)k->sampler_bytes(config) + 63) / 64 * 64;
   sampler_call c = {.k = k, .s = aligned_alloc(64, (size_t)bytes), .out = out};
   crew threads_of_sampler;
