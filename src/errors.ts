@@ -23,8 +23,8 @@ export const ERROR_CODES = {
     hint: 'Pass pageInfo.endCursor of the same list, with the same orderBy.',
   },
   DATABASE_UNREACHABLE: {
-    when: 'PostgreSQL does not answer, or went away.',
-    hint: 'Check DATABASE_URL, or leave it unset to use the embedded server.',
+    when: 'PostgreSQL does not answer, takes no more connections, or went away.',
+    hint: 'Check DATABASE_URL, or leave it unset to use the embedded server. Too many clients: raise its max_connections, or put a pooler before it.',
   },
   DATABASE_NOT_MIGRATED: {
     when: 'The database lacks migrations that this version needs.',

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { StatementPool } from '#src/store/pool.js';
 import { startTestApi, type TestApi } from './support/api.js';
 import {
   aRunRequest,
@@ -423,6 +424,31 @@ test('several models answer in one request, more than are kept open', async () =
       ids.length,
     );
   }
+});
+
+test('a prediction whose model cannot be opened is an error that says why, not a prediction without a rating', async () => {
+  await train(store, aRunRequest({ seed: 5, promote: false }));
+  const [{ id }] = (await api.query('{ models(first: 1) { nodes { id } } }')).data.models.nodes;
+  const ask = (argument: string) =>
+    api.query(`{ predictedRating(userId: 1, movieId: 1${argument}) { rating } }`);
+  // Connections that are there are used on.
+  await Promise.all([ask(''), ask(''), ask('')]);
+  const admin = new StatementPool({ connectionString: process.env.TEST_DATABASE_ADMIN_URL, max: 1 });
+  const allowMore = (isAllowed: boolean) =>
+    admin.query(`alter database ${new URL(store.url).pathname.slice(1)} allow_connections ${isAllowed}`);
+  await allowMore(false);
+  const refused = await ask(`, modelId: "${id}"`);
+  await allowMore(true);
+  await admin.end();
+  expect(refused.data).toEqual({ predictedRating: null });
+  expect(refused.errors).toEqual([
+    expect.objectContaining({
+      path: ['predictedRating'],
+      message: expect.stringContaining('is not currently accepting connections'),
+      extensions: expect.objectContaining({ code: 'DATABASE_UNREACHABLE' }),
+    }),
+  ]);
+  expect((await ask(`, modelId: "${id}"`)).data.predictedRating.rating).toBeGreaterThan(0);
 });
 
 test('an empty search and empty lists filter nothing', async () => {

@@ -78,7 +78,15 @@ test('a model whose thread has died is opened anew', async () => {
 
 test('a model that does not exist is an error each time it is asked for', async () => {
   const hosts = createModelHosts(store.url, { threads: 1 });
-  await expect(hosts.use(999, (host) => host.predict(pairOf(0, 0)))).rejects.toThrow('no model 999');
+  await expect(hosts.use(999, (host) => host.predict(pairOf(0, 0)))).rejects.toMatchObject({
+    code: 'MODEL_NOT_FOUND',
+    message: 'no model 999',
+  });
   await expect(hosts.use(999, (host) => host.predict(pairOf(0, 0)))).rejects.toThrow('no model 999');
   await hosts.close();
+});
+
+test('a model that cannot be read since the database is away is told as that', async () => {
+  const away = openModelHost({ databaseUrl: 'postgresql://nobody@127.0.0.1:1/none', modelId, threads: 1 });
+  await expect(away).rejects.toMatchObject({ code: 'DATABASE_UNREACHABLE' });
 });

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createLogger } from '#src/log.js';
 import { StatementPool } from '#src/store/pool.js';
 import { openQueue } from '#src/store/queue.js';
@@ -58,6 +59,27 @@ test('a database that Prisma cannot reach is told in one line, without the call 
     code: 'DATABASE_UNREACHABLE',
     message: "PostgreSQL went away: Can't reach database server at 127.0.0.1:1",
   });
+});
+
+test('a server that takes no more connections is told as such, by pg and by Prisma', async () => {
+  const role = `full_${randomUUID().slice(0, 8)}`;
+  await store.pool.query(`create role ${role} login password 'x' connection limit 1`);
+  const url = new URL(store.url);
+  [url.username, url.password] = [role, 'x'];
+  const full = toStore(url.href, new StatementPool({ connectionString: url.href }));
+  const holder = await full.pool.connect();
+  const errors = [
+    await full.pool.query('select 1').catch(explainDatabaseError),
+    await full.prisma.movie.findFirst().catch(explainDatabaseError),
+  ];
+  holder.release();
+  await full.close();
+  await store.pool.query(`drop role ${role}`);
+  const told = {
+    code: 'DATABASE_UNREACHABLE',
+    message: expect.stringMatching(/^PostgreSQL takes no more connections: .*too many connections for role/),
+  };
+  expect(errors).toEqual([expect.objectContaining(told), expect.objectContaining(told)]);
 });
 
 test('several processes may open the queue of a new database at once', async () => {

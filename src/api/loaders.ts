@@ -2,6 +2,7 @@
 // for all its parents, not one for each.
 
 import DataLoader from 'dataloader';
+import { messageOf } from '../errors.js';
 import type { Asker } from '../scoring/foldIns.js';
 import type { Neighbours, NeighboursRequest } from '../scoring/messages.js';
 import type { RecommendationRequest } from '../scoring/modelRanking.js';
@@ -170,8 +171,14 @@ async function inGroups<K, V>(
   const results = new Map<K, V | Error>();
   await Promise.all(
     [...groups.values()].map(async (group) => {
-      const values = await fetch(group).catch((error: Error) => error);
-      for (const [i, key] of group.entries()) results.set(key, values instanceof Error ? values : values[i]);
+      try {
+        const values = await fetch(group);
+        for (const [i, key] of group.entries()) results.set(key, values[i]);
+      } catch (thrown) {
+        // DataLoader takes for an answer whatever is no Error, such as one of another realm.
+        const error = thrown instanceof Error ? thrown : new Error(messageOf(thrown), { cause: thrown });
+        for (const key of group) results.set(key, error);
+      }
     }),
   );
   return keys.map((key) => results.get(key)!);

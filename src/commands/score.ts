@@ -15,7 +15,7 @@ import {
   scoringProgress,
 } from '../store/scoringRuns.js';
 import type { Store } from '../store/store.js';
-import { toAppError } from '../training/runInThread.js';
+import { fromThreadError } from '../store/threadError.js';
 import { ACTIVE, type ModelChoice, modelOf, modelVersion } from './modelChoice.js';
 import { wholeNumber } from './numbers.js';
 import type { Output } from './output.js';
@@ -121,7 +121,8 @@ async function tell(store: Store, id: number, output: Output): Promise<void> {
 
 async function tellEnd(store: Store, id: number, output: Output): Promise<void> {
   const { status, errorCode, errorMessage } = await getScoringRun(store, id);
-  if (status !== 'SUCCEEDED') throw toAppError({ code: errorCode as ErrorCode, message: `${errorMessage}` });
+  if (status !== 'SUCCEEDED')
+    throw fromThreadError({ code: errorCode as ErrorCode, message: `${errorMessage}` });
   const [progress] = await scoringProgress(store, [id]);
   output.event({ event: 'scored', ...summaryOf(progress) }, describe(progress));
 }

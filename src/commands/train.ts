@@ -15,8 +15,9 @@ import type { TrainingRun } from '../store/prisma/client.js';
 import { type RunArguments, type RunRequest, resolveRunRequest } from '../store/runRequest.js';
 import { createRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
+import { fromThreadError } from '../store/threadError.js';
 import type { TrainingEvent } from '../training/events.js';
-import { runInThread, toAppError } from '../training/runInThread.js';
+import { runInThread } from '../training/runInThread.js';
 import { decimalNumber, wholeNumber, widths } from './numbers.js';
 import type { Output } from './output.js';
 import type { Io } from './program.js';
@@ -169,7 +170,7 @@ export async function trainHere(
       report(event, output, others);
     },
   });
-  if (outcome.status !== 'SUCCEEDED') throw toAppError(outcome.error);
+  if (outcome.status !== 'SUCCEEDED') throw fromThreadError(outcome.error);
   return { ...figures!, runId: run.id };
 }
 

@@ -3,6 +3,7 @@
 import type { EngineSettings, TopMovies, TopMoviesRequest } from '../engines/engine.js';
 import type { DescribedMovies } from '../engines/moviePrior.js';
 import type { RatingScale } from '../store/scale.js';
+import type { ThreadError } from '../store/threadError.js';
 
 export interface ScoringInput extends EngineSettings {
   databaseUrl: string;
@@ -20,6 +21,11 @@ export interface ScoringReady {
   /** Attributes by which it can tell of movies that it was not trained with. */
   movieAttributes: readonly string[];
   ratingsReadAt: Date;
+}
+
+/** Sent once, instead: the model cannot be opened, and the thread ends. */
+export interface ScoringRefusal {
+  error: ThreadError;
 }
 
 /** Question and answer of each method. */

@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { type Bitmap, moviesAt } from '../engines/bitmap.js';
 import type { TopMovies } from '../engines/engine.js';
 import type { RatingScale } from '../store/scale.js';
+import { fromThreadError } from '../store/threadError.js';
 import {
   buffersOf,
   CLOSE,
@@ -19,6 +20,7 @@ import {
   type ScoringMethod,
   type ScoringMethods,
   type ScoringReady,
+  type ScoringRefusal,
   type ScoringReply,
   type ScoringRequest,
 } from './messages.js';
@@ -62,11 +64,13 @@ type Ask = <Method extends ScoringMethod>(
   question: ScoringMethods[Method]['question'],
 ) => Promise<ScoringMethods[Method]['answer']>;
 
-/** @throws what the thread throws while it loads the model, such as AppError MODEL_NOT_FOUND's message */
+/** @throws AppError MODEL_NOT_FOUND, DATABASE_UNREACHABLE, and whatever else keeps the thread from opening the model */
 export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: input });
   const ready = await new Promise<ScoringReady>((resolve, reject) => {
-    worker.once('message', resolve);
+    worker.once('message', (first: ScoringReady | ScoringRefusal) =>
+      'error' in first ? reject(fromThreadError(first.error)) : resolve(first),
+    );
     worker.once('error', reject);
     worker.once('exit', () => reject(new Error('the scoring thread ended before it was ready')));
   });

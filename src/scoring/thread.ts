@@ -3,11 +3,13 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { openCertainty } from '../engines/certainty.js';
+import type { Scorer } from '../engines/engine.js';
 import { AUTO_ENGINE, openEngine } from '../engines/open.js';
 import { messageOf } from '../errors.js';
 import { loadModel } from '../store/models.js';
 import { readScale } from '../store/ratingScale.js';
 import { openStore } from '../store/store.js';
+import { toThreadError } from '../store/threadError.js';
 import { openCertainModel } from './certainModel.js';
 import {
   buffersOf,
@@ -19,6 +21,7 @@ import {
   type ScoringMethod,
   type ScoringMethods,
   type ScoringReady,
+  type ScoringRefusal,
   type ScoringReply,
   type ScoringRequest,
 } from './messages.js';
@@ -27,48 +30,66 @@ import { openNeighbours } from './neighbours.js';
 const { databaseUrl, modelId, threads } = workerData as ScoringInput;
 const port = parentPort!;
 
-const store = await openStore(databaseUrl);
-const [{ shape, parameters, posterior, ...rest }, scale] = await Promise.all([
-  loadModel(store, modelId),
-  readScale(store.pool),
-]).finally(() => store.close());
-const engine = await openEngine(AUTO_ENGINE, { threads, shape });
-const scorer = await engine.openScorer(shape, parameters);
-const certain = posterior && openCertainModel(openCertainty(shape.embeddingWidth, parameters, posterior));
+try {
+  const { ready, ...model } = await open();
+  serve(model);
+  port.postMessage(ready satisfies ScoringReady);
+} catch (thrown) {
+  port.postMessage({ error: toThreadError(thrown) } satisfies ScoringRefusal);
+}
 
-const nearest = openNeighbours(parameters, {
-  user: rest.userRatingCounts,
-  movie: rest.movieRatingCounts,
-});
+type OpenModel = Omit<Awaited<ReturnType<typeof open>>, 'ready'>;
 
-let queue: Promise<void> = Promise.resolve();
-let isClosing = false;
-port.on('message', (request: ScoringRequest | typeof CLOSE) => {
-  if (request === CLOSE) isClosing = true;
-  queue = queue.then(() => (request === CLOSE ? close() : reply(request)));
-});
-port.postMessage({ ...rest, scale, isCertain: certain !== null } satisfies ScoringReady);
+async function open() {
+  const store = await openStore(databaseUrl);
+  const [{ shape, parameters, posterior, ...rest }, scale] = await Promise.all([
+    loadModel(store, modelId),
+    readScale(store.pool),
+  ]).finally(() => store.close());
+  const engine = await openEngine(AUTO_ENGINE, { threads, shape });
+  const scorer = await engine.openScorer(shape, parameters);
+  const certain = posterior && openCertainModel(openCertainty(shape.embeddingWidth, parameters, posterior));
+  const nearest = openNeighbours(parameters, {
+    user: rest.userRatingCounts,
+    movie: rest.movieRatingCounts,
+  });
+  return { scorer, certain, nearest, ready: { ...rest, scale, isCertain: certain !== null } };
+}
 
-async function close(): Promise<void> {
+function serve(model: OpenModel): void {
+  let queue: Promise<void> = Promise.resolve();
+  let isClosing = false;
+  port.on('message', (request: ScoringRequest | typeof CLOSE) => {
+    if (request === CLOSE) isClosing = true;
+    queue = queue.then(async () => {
+      if (request === CLOSE) await close(model);
+      // Otherwise nobody waits any more.
+      else if (!isClosing) await reply(model, request);
+    });
+  });
+}
+
+async function close({ scorer }: OpenModel): Promise<void> {
   await scorer.close().catch(() => {});
   port.postMessage(CLOSED);
 }
 
-async function reply(request: ScoringRequest): Promise<void> {
-  // Nobody waits any more.
-  if (isClosing) return;
+async function reply(model: OpenModel, request: ScoringRequest): Promise<void> {
   try {
-    const answer = await answerOf(request);
+    const answer = await answerOf(model, request);
     port.postMessage({ id: request.id, answer } satisfies ScoringReply, buffersOf(answer));
   } catch (error) {
     port.postMessage({ id: request.id, error: messageOf(error) } satisfies ScoringReply);
   }
 }
 
-async function answerOf(request: ScoringRequest): Promise<ScoringMethods[ScoringMethod]['answer']> {
+async function answerOf(
+  { scorer, certain, nearest }: OpenModel,
+  request: ScoringRequest,
+): Promise<ScoringMethods[ScoringMethod]['answer']> {
   switch (request.method) {
     case 'predict':
-      return certain?.predict(request.question) ?? predictAlone(request.question);
+      return certain?.predict(request.question) ?? predictAlone(scorer, request.question);
     case 'topMovies': {
       const { order, folded } = request.question;
       // The engine is faster at what it knows.
@@ -86,7 +107,10 @@ async function answerOf(request: ScoringRequest): Promise<ScoringMethods[Scoring
   }
 }
 
-async function predictAlone({ userIndices, movieIndices }: PairsToPredict): Promise<Predictions> {
+async function predictAlone(
+  scorer: Scorer,
+  { userIndices, movieIndices }: PairsToPredict,
+): Promise<Predictions> {
   const outputs = await scorer.predict(userIndices, movieIndices);
   return { outputs, deviations: outputs.map(() => Number.NaN) };
 }

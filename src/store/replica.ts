@@ -18,8 +18,8 @@ const CONNECT_TIMEOUT_MS = 2_000;
 /** A replica that hangs; no statement of the API takes this long. */
 const QUERY_TIMEOUT_MS = 15_000;
 const NOTES_MAX = 4_000;
-/** SQLSTATE of a replica's own troubles: a conflict with replay (canceled, or disconnected), too many connections. */
-const REPLICA_TROUBLES = new Set(['40001', '57P04', '53300']);
+/** SQLSTATE of a replica's own troubles: a conflict with replay (canceled, or disconnected). */
+const REPLICA_TROUBLES = new Set(['40001', '57P04']);
 const TIMED_OUT = /timeout/i;
 
 export interface ReplicaState {

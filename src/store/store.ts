@@ -90,16 +90,14 @@ export async function whenBack<T>(work: () => Promise<T>, signal?: AbortSignal):
   }
 }
 
-/** Codes of SQLSTATE, the system and Prisma that mean: the server is gone, going, or not there yet. */
+/** SQLSTATE: it takes no more of them, of all or of this role. */
+const TOO_MANY_CONNECTIONS = '53300';
+/** Codes of SQLSTATE, the system and Prisma that mean: the server is gone, going, or not there yet, or full. */
 const UNREACHABLE_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  '57P01',
-  '57P02',
-  '57P03',
-  'P1001',
-  'P1017',
+  ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
+  ...['ENOTFOUND', 'EAI_AGAIN'],
+  ...[TOO_MANY_CONNECTIONS, '57P01', '57P02', '57P03'],
+  ...['P1001', 'P1017', 'P2037'],
 ]);
 
 /** By pg, or by Prisma, which puts a code of its own before that of a statement that failed. */
@@ -113,14 +111,16 @@ interface ThrownByDatabase {
 export function explainDatabaseError(error: unknown): unknown {
   if (error instanceof AppError || typeof error !== 'object' || error === null) return error;
   const { code = '', message = '', meta } = error as ThrownByDatabase;
+  const state = meta?.driverAdapterError?.cause?.originalCode ?? code;
   const isAway =
     UNREACHABLE_CODES.has(code) ||
-    UNREACHABLE_CODES.has(meta?.driverAdapterError?.cause?.originalCode ?? '') ||
+    UNREACHABLE_CODES.has(state) ||
     /Connection terminated|connection error and is not queryable/.test(message);
   if (!isAway) return error;
   // Prisma puts lines about the call in the code before the reason.
   const reason = message.slice(message.lastIndexOf('\n') + 1);
-  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL went away: ${reason}`, { cause: error });
+  const what = state === TOO_MANY_CONNECTIONS ? 'takes no more connections' : 'went away';
+  return new AppError('DATABASE_UNREACHABLE', `PostgreSQL ${what}: ${reason}`, { cause: error });
 }
 
 /** The database's clock, which all replicas share. */

@@ -3,15 +3,16 @@
 
 import { Worker } from 'node:worker_threads';
 import type { EngineSettings } from '../engines/engine.js';
-import { AppError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { storedHyperparameters } from '../store/hyperparameters.js';
 import type { TrainingRun } from '../store/prisma/client.js';
 import { beat, type RunProgress } from '../store/runProgress.js';
 import { endRun, requeueRun } from '../store/runs.js';
 import type { Store } from '../store/store.js';
+import type { ThreadError } from '../store/threadError.js';
 import type { TrainingEvent } from './events.js';
 import { openRunLog } from './runLog.js';
-import type { StopMessage, ThreadError, ThreadInput, ThreadMessage } from './thread.js';
+import type { StopMessage, ThreadInput, ThreadMessage } from './thread.js';
 
 const BEAT_MS = 1000;
 
@@ -120,12 +121,4 @@ function exitOf(worker: Worker): Promise<number> {
 
 function lost(message: string): ThreadError {
   return { code: 'RUN_LOST', message };
-}
-
-/** For the foreground: the error of a run that did not succeed, as something to throw. */
-export function toAppError({ code, message, stack }: ThreadError): Error {
-  if (code !== 'INTERNAL') return new AppError(code, message);
-  const error = new Error(message);
-  error.stack = stack;
-  return error;
 }

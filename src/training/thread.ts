@@ -3,9 +3,10 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { type EngineNeeds, openEngine } from '../engines/open.js';
-import { AppError, type ErrorCode, messageOf } from '../errors.js';
+import { AppError } from '../errors.js';
 import type { TrainingRun } from '../store/prisma/client.js';
-import { explainDatabaseError, openStore, whenBack } from '../store/store.js';
+import { openStore, whenBack } from '../store/store.js';
+import { type ThreadError, toThreadError } from '../store/threadError.js';
 import type { TrainingEvent } from './events.js';
 import { trainRun } from './train.js';
 
@@ -18,13 +19,6 @@ export interface ThreadInput {
 
 /** To the parent: events as they come, and at the end an error or null. */
 export type ThreadMessage = TrainingEvent | { event: 'ended'; error: ThreadError | null };
-
-/** An error as plain values, since classes do not survive the way between threads. */
-export interface ThreadError {
-  code: ErrorCode | 'INTERNAL';
-  message: string;
-  stack?: string;
-}
 
 /** From the parent: stop at once, or at the next good moment. */
 export type StopMessage = 'cancel' | 'handBack';
@@ -54,10 +48,7 @@ try {
     await store.close();
   }
 } catch (thrown) {
-  const explained = explainDatabaseError(thrown);
-  const code = explained instanceof AppError ? explained.code : 'INTERNAL';
-  const stack = thrown instanceof Error ? thrown.stack : undefined;
-  error = { code, message: messageOf(explained), stack };
+  error = toThreadError(thrown);
 }
 port.postMessage({ event: 'ended', error } satisfies ThreadMessage);
 port.close();

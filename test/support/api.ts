@@ -20,7 +20,8 @@ export interface TestApi {
 
 /** readUrl: of a replica. */
 export async function startTestApi(store: Store, readUrl: string | null = null): Promise<TestApi> {
-  const log = createLogger({ logLevel: 'silent' });
+  // What only the log tells: the cause of an internal error.
+  const log = createLogger({ logLevel: 'error' });
   const reads = await openReads(store, readUrl);
   const queue = await openQueue(store, log);
   const recommender = createRecommender(store, SETTINGS);

@@ -10,7 +10,8 @@ import { findWaitingRun, findWinnersRuns, rungsOfSearches, trialPages } from '..
 import { storedSpace } from '../../store/searchSpace.js';
 import { advanceSearch } from '../../store/searchSteps.js';
 import type { Store } from '../../store/store.js';
-import { runInThread, toAppError } from '../../training/runInThread.js';
+import { fromThreadError } from '../../store/threadError.js';
+import { runInThread } from '../../training/runInThread.js';
 import { takeRun } from '../../training/takeRun.js';
 import type { Output } from '../output.js';
 import type { Session } from '../session.js';
@@ -42,7 +43,7 @@ export async function followSearch(
     await tellTrials(store, search, told, options.output);
     if (search.status === 'SUCCEEDED') return search;
     if (search.finishedAt !== null)
-      throw toAppError({ code: search.errorCode as ErrorCode, message: `${search.errorMessage}` });
+      throw fromThreadError({ code: search.errorCode as ErrorCode, message: `${search.errorMessage}` });
     if (signal.aborted) {
       if (options.watch) return null;
       await cancelSearch(store, id);
