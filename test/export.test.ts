@@ -5,6 +5,8 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Writable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
 import * as tfjsCore from '@tensorflow/tfjs-core';
 import { loadLayersModel } from '@tensorflow/tfjs-layers';
@@ -18,6 +20,7 @@ import { resolveHyperparameters } from '#src/store/hyperparameterChecks.js';
 import { readRatings } from '#src/store/ratingReader.js';
 import { createScoringRun } from '#src/store/scoringRuns.js';
 import type { Store } from '#src/store/store.js';
+import { type ExportTable, readTables } from '#src/store/tableExport.js';
 import { aRunRequest, importSynthetic, openTestStore, type TestStore, train } from './support/store.js';
 
 let store: TestStore;
@@ -156,6 +159,18 @@ test.each(['csv', 'parquet'])(
     expect((await readdir(folder)).filter((name) => /^\.|full/.test(name))).toEqual([]);
   },
 );
+
+test('a reader of a table that fails in the middle says why, and the pool goes on', async () => {
+  const text = [`repeat('x', 1000)`];
+  const wide: ExportTable = {
+    ...{ name: 'wide', columns: [{ name: 'text', type: 'STRING' }], csv: text, row: text },
+    ...{ from: 'generate_series(1, 50000) as i', orderBy: 'i' },
+  };
+  const full = new Writable({ write: (_chunk, _encoding, done) => done(new Error('the disk is full')) });
+  const reading = readTables(store, (reader) => pipeline(reader.csv(wide), full));
+  await expect(reading).rejects.toThrow('the disk is full');
+  expect((await store.pool.query('select 1 as one')).rows).toEqual([{ one: 1 }]);
+});
 
 function out(name: string): string {
   return join(folder, name);

@@ -23,7 +23,7 @@ export interface ScoringReady {
   ratingsReadAt: Date;
 }
 
-/** Sent once, instead: the model cannot be opened, and the thread ends. */
+/** Sent once, instead: the model cannot be opened, and the thread may end. */
 export interface ScoringRefusal {
   error: ThreadError;
 }

@@ -68,9 +68,11 @@ type Ask = <Method extends ScoringMethod>(
 export async function openModelHost(input: ScoringInput): Promise<ModelHost> {
   const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: input });
   const ready = await new Promise<ScoringReady>((resolve, reject) => {
-    worker.once('message', (first: ScoringReady | ScoringRefusal) =>
-      'error' in first ? reject(fromThreadError(first.error)) : resolve(first),
-    );
+    worker.once('message', (first: ScoringReady | ScoringRefusal) => {
+      if (!('error' in first)) return resolve(first);
+      void worker.terminate();
+      reject(fromThreadError(first.error));
+    });
     worker.once('error', reject);
     worker.once('exit', () => reject(new Error('the scoring thread ended before it was ready')));
   });

@@ -92,12 +92,19 @@ export async function readTables<T>(store: Store, work: (reader: TableReader) =>
           const { rows } = await client.query(`select count(*)::int as count from ${from}`);
           return rows[0].count;
         },
-        csv: (table) =>
-          client.query(copyTo(`copy (${selectOf(table, 'csv')}) to stdout (format csv, header)`)),
+        csv: (table) => copyOut(client, selectOf(table, 'csv')),
         rows: (table) => fetchRows(client, table),
       }),
     SNAPSHOT,
   );
+}
+
+/** A reader that stops early ends the connection: the server would go on sending, nobody would read, and no other statement have its turn. */
+function copyOut(client: pg.PoolClient, select: string): Readable {
+  const rows = client.query(copyTo(`copy (${select}) to stdout (format csv, header)`));
+  return rows.once('close', () => {
+    if (!rows.readableEnded) (client as unknown as pg.Client).end().catch(() => {});
+  });
 }
 
 function selectOf({ columns, from, orderBy, ...of }: ExportTable, form: 'csv' | 'row'): string {
