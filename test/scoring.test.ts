@@ -106,6 +106,22 @@ test('killed at any of ten moments, nothing is half visible, and the same comman
   expect(await storedRows()).toBe(USERS * TOP);
 }, 240_000);
 
+test('one shard is taken at a time, whatever PostgreSQL takes the tables to be like', async () => {
+  const small = await createScoringRun(store, { modelId, top: TOP, idempotencyKey: null }, USERS);
+  // As autovacuum finds them between two scorings: hardly anything is there, so that an index would not pay.
+  await store.pool.query('analyze scoring_runs, scoring_shards');
+  await cancelScoringRun(store, small.id);
+  const { id } = await createScoringRun(store, { modelId, top: TOP, idempotencyKey: null }, 10);
+  for (let taken = 1; taken <= 3; taken++) {
+    expect(await claimShard(store, id)).toMatchObject({ shard: taken - 1, attempt: 1 });
+    const { rows } = await store.pool.query(
+      `select count(*)::int as running from scoring_shards where scoring_run_id = $1 and status = 'RUNNING'`,
+      [id],
+    );
+    expect(rows).toEqual([{ running: taken }]);
+  }
+});
+
 test('a worker that was taken for dead writes nothing any more', async () => {
   const run = await createScoringRun(store, { modelId, top: TOP, idempotencyKey: null });
   const stale = (await claimShard(store, run.id))!;

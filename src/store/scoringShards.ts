@@ -27,10 +27,9 @@ export async function claimShard(store: Store, scoringRunId: number): Promise<Sh
     `with started as (
        update scoring_runs set status = 'RUNNING', started_at = coalesce(started_at, now())
        where id = $1 and status in ('QUEUED', 'RUNNING') and (status = 'QUEUED' or started_at is null)
-     )
-     update scoring_shards as taken
-     set status = 'RUNNING', attempt = taken.attempt + 1, heartbeat_at = clock_timestamp()
-     from (
+     ),
+     -- Asked once, whatever the plan: an inner side of a join may be asked again for each row, and each time find another shard.
+     free as materialized (
        select scoring_run_id, shard.shard
        from scoring_shards shard
        join scoring_runs run on run.id = scoring_run_id and run.status in ('QUEUED', 'RUNNING')
@@ -38,7 +37,10 @@ export async function claimShard(store: Store, scoringRunId: number): Promise<Sh
        order by shard.shard
        limit 1
        for update of shard skip locked
-     ) as free
+     )
+     update scoring_shards as taken
+     set status = 'RUNNING', attempt = taken.attempt + 1, heartbeat_at = clock_timestamp()
+     from free
      where taken.scoring_run_id = free.scoring_run_id and taken.shard = free.shard
      returning taken.scoring_run_id as "scoringRunId", taken.shard, first_index as "firstIndex",
        end_index as "endIndex", attempt`,
