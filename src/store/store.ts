@@ -97,7 +97,7 @@ const UNREACHABLE_CODES = new Set([
   ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'EHOSTUNREACH', 'ENETUNREACH'],
   ...['ENOTFOUND', 'EAI_AGAIN'],
   ...[TOO_MANY_CONNECTIONS, '57P01', '57P02', '57P03'],
-  ...['P1001', 'P1017', 'P2037'],
+  ...['P1001', 'P1017'],
 ]);
 
 /** By pg, or by Prisma, which puts a code of its own before that of a statement that failed. */
